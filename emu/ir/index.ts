@@ -1,0 +1,5 @@
+/** The public face of the IR: where frontends and backends meet. */
+export * from "./block.ts";
+export * from "./flags.ts";
+export * from "./opcodes.ts";
+export * from "./state.ts";
