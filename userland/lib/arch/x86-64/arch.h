@@ -1,0 +1,174 @@
+/*
+ * x86-64: what the library and the programs need from the architecture.
+ * An architecture folder provides this header, numbers.h and the assembly files; nothing else of
+ * userland/ names a register, an instruction or a layout that differs between architectures.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "numbers.h"
+
+#define ARCH_NAME "x86_64" /* the machine field of uname */
+
+/* System call: number in RAX, arguments in RDI RSI RDX R10 R8 R9; RCX and R11 are overwritten. */
+static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long result;
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+/* A hint that this core is waiting for another one. */
+static inline void arch_pause(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+/* The thread pointer lives in FS; the word that it points at holds its own address. */
+static inline void *arch_thread_pointer(void)
+{
+	void *pointer;
+	__asm__ volatile("movq %%fs:0, %0" : "=r"(pointer));
+	return pointer;
+}
+
+#define ARCH_SET_FS 0x1002
+
+static inline long arch_set_thread_pointer(void *pointer)
+{
+	return arch_syscall(SYS_arch_prctl, ARCH_SET_FS, (long)pointer, 0, 0, 0, 0);
+}
+
+/*
+ * clone() of a thread whose stack ends at `stack_top` (16-byte aligned). The child calls
+ * thread_entry(thread_pointer) and does not return. Result: the child's tid, or -errno.
+ */
+long arch_clone_thread(unsigned long flags, void *stack_top, int *tid, void *thread_pointer);
+
+/* clone() without a new stack: 0 in the child, its pid in the parent, or -errno. */
+static inline long arch_clone_process(unsigned long flags)
+{
+	return arch_syscall(SYS_clone, (long)flags, 0, 0, 0, 0, 0);
+}
+
+/* ---- signals: the frame that the kernel leaves on the stack (asm/sigcontext.h, asm/ucontext.h) ---- */
+
+#define ARCH_SA_FLAGS 0x04000000UL /* SA_RESTORER: mandatory on x86-64 */
+#define ARCH_MINSIGSTKSZ 2048
+
+/* The function that a handler returns to: rt_sigreturn. */
+void arch_signal_return(void);
+
+struct arch_context {
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	uint16_t cs, gs, fs, ss;
+	uint64_t error_code, trap_number, old_mask, cr2;
+	void *fpstate;
+	uint64_t reserved[8];
+};
+
+struct ucontext {
+	uint64_t flags;
+	struct ucontext *link;
+	struct {
+		void *sp;
+		int flags;
+		size_t size;
+	} stack;
+	struct arch_context context;
+	uint64_t mask;
+};
+
+static inline uintptr_t arch_context_pc(const struct ucontext *uc)
+{
+	return uc->context.rip;
+}
+
+static inline void arch_context_set_pc(struct ucontext *uc, uintptr_t pc)
+{
+	uc->context.rip = pc;
+}
+
+static inline uintptr_t arch_context_sp(const struct ucontext *uc)
+{
+	return uc->context.rsp;
+}
+
+/* The kind of access that faulted, from the syndrome in the context. */
+static inline int arch_context_is_write(const struct ucontext *uc)
+{
+	return (uc->context.error_code >> 1) & 1;
+}
+
+/*
+ * What else the context says about a page fault, checked against what the program knows:
+ * #PF is vector 14; bits 0-4 of the error code are P, W/R, U/S, RSVD and I/D (SDM vol. 3, 4.7);
+ * CR2 holds the address. Returns a description of the first mismatch, or NULL.
+ */
+const char *arch_check_fault(const struct ucontext *uc, uintptr_t address, int is_write, int is_present);
+
+/* ---- guarded accesses: 0, or 1 if the access took SIGSEGV (see lib/guarded.h) ---- */
+
+int arch_try_load(const uint64_t *address, uint64_t *value);
+int arch_try_store(uint64_t *address, uint64_t value);
+int arch_try_add(uint64_t *address, uint64_t value); /* atomic */
+
+/* The PCs that may fault in the three functions above, and the PC at which they then go on. */
+extern const uintptr_t arch_guarded_pcs[];
+extern const uintptr_t arch_guarded_pcs_end[];
+void arch_guarded_fixup(void);
+
+/* ---- the register probe (programs/sigsegv.c) ---- */
+
+/* The number of general registers that can be given a pattern around a faulting access. */
+#define ARCH_PROBE_REGISTERS 13
+
+/*
+ * Loads `in` into the probe registers, does one 8-byte access to `address`, and stores the
+ * registers' values to `out`. The access is a load into, or a store from, a register outside the set.
+ */
+void arch_probe_load(const void *address, const uint64_t *in, uint64_t *out);
+void arch_probe_store(void *address, const uint64_t *in, uint64_t *out);
+extern const char arch_probe_load_pc[], arch_probe_store_pc[];
+extern const char arch_probe_load_next[], arch_probe_store_next[];
+
+/* The context's slot of probe register `index`, and the register's name. */
+uint64_t *arch_context_register(struct ucontext *uc, unsigned index);
+const char *arch_register_name(unsigned index);
+
+/* An address that no page table can map (it is not canonical), and what SIGSEGV says of it. */
+#define ARCH_HAS_NONCANONICAL 1
+#define ARCH_NONCANONICAL ((void *)0x8000123456789000UL)
+
+/* ---- protection keys: two bits per key, access disable and write disable (SDM vol. 3, 4.6.2) ---- */
+
+#define ARCH_HAS_PKEYS 1
+
+/* Call only after pkey_alloc() has succeeded: without CR4.PKE both instructions are #UD. */
+static inline uint32_t arch_pkey_rights_register(void)
+{
+	uint32_t eax, edx;
+	__asm__ volatile("rdpkru" : "=a"(eax), "=d"(edx) : "c"(0));
+	return eax;
+}
+
+static inline unsigned arch_pkey_get(int pkey)
+{
+	return (arch_pkey_rights_register() >> (2 * pkey)) & 3;
+}
+
+static inline void arch_pkey_set(int pkey, unsigned rights)
+{
+	uint32_t value = arch_pkey_rights_register();
+	value = (value & ~(3U << (2 * pkey))) | (rights << (2 * pkey));
+	__asm__ volatile("wrpkru" ::"a"(value), "c"(0), "d"(0) : "memory");
+}

@@ -1,0 +1,39 @@
+/* System call numbers of Linux on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl). */
+#pragma once
+
+#define SYS_read 0
+#define SYS_write 1
+#define SYS_open 2
+#define SYS_close 3
+#define SYS_mmap 9
+#define SYS_mprotect 10
+#define SYS_munmap 11
+#define SYS_brk 12
+#define SYS_rt_sigaction 13
+#define SYS_rt_sigprocmask 14
+#define SYS_rt_sigreturn 15
+#define SYS_writev 20
+#define SYS_sched_yield 24
+#define SYS_mremap 25
+#define SYS_madvise 28
+#define SYS_nanosleep 35
+#define SYS_getpid 39
+#define SYS_clone 56
+#define SYS_exit 60
+#define SYS_wait4 61
+#define SYS_uname 63
+#define SYS_sigaltstack 131
+#define SYS_arch_prctl 158
+#define SYS_gettid 186
+#define SYS_futex 202
+#define SYS_sched_setaffinity 203
+#define SYS_sched_getaffinity 204
+#define SYS_set_tid_address 218
+#define SYS_clock_gettime 228
+#define SYS_exit_group 231
+#define SYS_tgkill 234
+#define SYS_getcpu 309
+#define SYS_getrandom 318
+#define SYS_pkey_mprotect 329
+#define SYS_pkey_alloc 330
+#define SYS_pkey_free 331
