@@ -35,6 +35,8 @@ export class PhysicalMemory {
   readonly engineBytes: number;
   /** FRAME_* bits per frame. */
   readonly frameFlags: Uint8Array;
+  /** High half of the addresses at which the kernel maps RAM linearly: what pointers stored in RAM carry. */
+  directMapHi = 0;
   /** Called before a write to a frame marked FRAME_CODE, by whoever writes. */
   onCodeWrite: (frame: number) => void = () => {};
   readonly #memory: WebAssembly.Memory;
