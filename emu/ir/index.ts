@@ -2,4 +2,6 @@
 export * from "./block.ts";
 export * from "./flags.ts";
 export * from "./opcodes.ts";
+export * from "./printer.ts";
 export * from "./state.ts";
+export * from "./verifier.ts";
