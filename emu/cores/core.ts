@@ -1,0 +1,284 @@
+/**
+ * One core: what every architecture shares. It owns the core's state region (slots, temporaries, MMU words), the
+ * virtual clock, and the phases of execution. An architecture extends it in emu/traps/<arch> with trap delivery,
+ * return from trap, system instructions and its interrupt controller.
+ *
+ * Phases. `execute`: guest instructions, through the engine. `microcode`: a trap delivery or a return from trap in
+ * progress, a step machine that can stop between any two memory accesses. `kernel`: inside an enter trap, the
+ * TypeScript kernel runs. `halted`: until an interrupt. `parked`: until start-up (INIT–SIPI, PSCI CPU_ON).
+ *
+ * Time. `clock` is in cycles; a retired instruction costs one, kernel points cost what they say, stalls (walks,
+ * second-level TLB hits) are added. The scheduler gives a slice two limits, `userLimit` and `kernelLimit`, in cycles
+ * of this clock. Interrupts are recognised at slice starts, after instructions that can unmask, and at kernel points.
+ */
+import {
+  type AccessKind,
+  DONE,
+  EventBudget,
+  type PhysicalMemory,
+  SUPERVISOR,
+  SUSPENDED,
+  type TranslationFault,
+  type TranslationStatus,
+  type TranslationUnit,
+} from "../../mmu/index.ts";
+import type { Cpu, KernelPort, StopReason } from "../hardware.ts";
+import { STATE_PC } from "../ir/index.ts";
+
+export type Phase = "execute" | "microcode" | "kernel" | "halted" | "parked";
+
+/** Why Engine.execute() came back. */
+export type EngineExit = "slice" | "suspended" | "phase";
+
+/** A backend as a core drives it. */
+export interface Engine {
+  /**
+   * Executes guest instructions from PC until the user slice's budget is spent (at a transfer that may end a slice),
+   * the event budget is used up, or the phase changed (trap, system helper). Adds what it retired to the core's clock
+   * and counters before it calls a helper and before it returns.
+   */
+  execute(core: Core): EngineExit;
+  /** The instruction in progress is abandoned (suspended core that takes an interrupt or is reset). */
+  abandon(core: Core): void;
+}
+
+/** What a core needs of the machine around it. */
+export interface CoreHost {
+  readonly engine: Engine;
+  readonly kernel: KernelPort;
+  /** A kernel point past the limit: true if another core is to run. */
+  pointReached(core: Core): boolean;
+  stop(reason: StopReason): void;
+  readonly stopped: boolean;
+  /** Mixes an event into the trace hash, and into the trace if one is written. */
+  trace(core: Core, event: string, a: number, b: number): void;
+}
+
+/** Pending interrupts of one core, masks of the core itself excluded. */
+export interface InterruptSource {
+  /** Virtual time at which something is to be looked at next (timer, message in flight); Infinity: never. */
+  readonly nextEventTime: number;
+  /** Makes what is due at `clock` pending. */
+  advance(clock: number): void;
+}
+
+const PC = STATE_PC >> 2;
+
+export abstract class Core implements Cpu {
+  readonly id: number;
+  readonly ram: PhysicalMemory;
+  /** The whole state region as words and as bytes. */
+  readonly state: Int32Array;
+  readonly stateBytes: Uint8Array;
+  readonly budget: EventBudget = new EventBudget();
+  abstract readonly mmu: TranslationUnit;
+  abstract readonly interrupts: InterruptSource;
+  host!: CoreHost;
+
+  phase: Phase = "parked";
+  clock = 0;
+  /** Instructions retired since reset. */
+  retired = 0;
+  /** Limits of the present slice. */
+  userLimit = 0;
+  kernelLimit = 0;
+  /** What point() compares with: kernelLimit, or earlier when an interrupt can be accepted. */
+  #pointLimit = 0;
+  /** The kernel yielded because it waits: physical address of the word, or -1. */
+  waitAddress = -1;
+  #waitValue = 0;
+  /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
+  sliceEnds = false;
+
+  accessPa = 0;
+
+  constructor(id: number, ram: PhysicalMemory, stateOffset: number, stateWords: number) {
+    this.id = id;
+    this.ram = ram;
+    this.state = new Int32Array(ram.engine, stateOffset, stateWords);
+    this.stateBytes = new Uint8Array(ram.engine, stateOffset, stateWords * 4);
+  }
+
+  /** USER or SUPERVISOR: the regime in which guest instructions execute now. */
+  abstract readonly regime: 0 | 1;
+  /** Frames whose code is kernel text decode the enter trap; decided by the machine. */
+  /** An interrupt is pending that the core would accept now (mask, shadow and priority considered). */
+  abstract interruptDeliverable(): boolean;
+  /** Starts the delivery of the highest interrupt: phase `microcode`. PC is the saved PC. */
+  abstract acceptInterrupt(): void;
+  /** A trap of the frontend's numbers (exit.trap, trap.if) with PC as saved PC: phase `microcode`. */
+  abstract raiseTrap(trap: number): void;
+  /** The MMU's fault of the last translation, for an access of an instruction at PC. @param attr memAttr() bits */
+  abstract raiseTranslationFault(attr: number): void;
+  /** Continues the delivery or return in progress; on DONE the phase has changed. */
+  abstract microstep(): TranslationStatus;
+  /** A system instruction (exit.helper): PC is already the next instruction, (pcLo, pcHi) this one. */
+  abstract helper(
+    helper: number,
+    aLo: number,
+    aHi: number,
+    bLo: number,
+    bHi: number,
+    pcLo: number,
+    pcHi: number,
+  ): void;
+  abstract interruptsEnabled(): boolean;
+  abstract setInterruptsEnabled(enabled: boolean): void;
+  abstract returnFromTrap(): void;
+
+  get accessFault(): TranslationFault {
+    return this.mmu.fault;
+  }
+
+  /** @hot */
+  point(cost: number): boolean {
+    const clock = this.clock + cost;
+    this.clock = clock;
+    return clock >= this.#pointLimit && this.#pointSlow();
+  }
+
+  #pointSlow(): boolean {
+    if (this.interruptsEnabled()) {
+      this.interrupts.advance(this.clock);
+      if (this.interruptDeliverable()) return true;
+    }
+    const yields = this.sliceEnds || this.host.pointReached(this);
+    this.updatePointLimit();
+    return yields;
+  }
+
+  charge(cycles: number): void {
+    this.clock += cycles;
+  }
+
+  /** Starts a slice. Both limits are virtual times. */
+  setLimits(userLimit: number, kernelLimit: number): void {
+    this.userLimit = userLimit;
+    this.kernelLimit = kernelLimit;
+    this.sliceEnds = false;
+    this.updatePointLimit();
+  }
+
+  endSlice(): void {
+    this.sliceEnds = true;
+    this.#pointLimit = -1;
+  }
+
+  /** Called when the interrupt mask or the pending set changed. */
+  updatePointLimit(): void {
+    let limit = this.sliceEnds ? -1 : this.kernelLimit;
+    if (this.interruptsEnabled()) {
+      if (this.interruptDeliverable()) limit = -1;
+      else if (this.interrupts.nextEventTime < limit) limit = this.interrupts.nextEventTime;
+    }
+    this.#pointLimit = limit;
+  }
+
+  setKernelPc(lo: number, hi: number): void {
+    this.state[PC] = lo;
+    this.state[PC + 1] = hi;
+  }
+
+  waitForWord(pa: number): void {
+    this.waitAddress = pa;
+    this.#waitValue = this.ram.read32(pa);
+  }
+
+  halt(): void {
+    this.phase = "halted";
+  }
+
+  access(lo: number, hi: number, kind: AccessKind): TranslationStatus {
+    const status = this.mmu.translate(lo, hi, kind, SUPERVISOR);
+    this.takeStalls();
+    if (status === DONE) this.accessPa = this.mmu.pa;
+    return status;
+  }
+
+  raiseAccessFault(): void {
+    this.raiseTranslationFault(0);
+  }
+
+  stopMachine(reason: StopReason): void {
+    this.host.stop(reason);
+  }
+
+  /** Charges the stalls that the MMU collected. @hot */
+  takeStalls(): void {
+    this.clock += this.mmu.stallCycles;
+    this.mmu.stallCycles = 0;
+  }
+
+  /** The earliest virtual time at which this core can do something: its clock, a future event, or Infinity. */
+  readyTime(): number {
+    if (this.phase === "parked") return Number.POSITIVE_INFINITY;
+    if (this.waitAddress >= 0) {
+      if (this.ram.read32(this.waitAddress) !== this.#waitValue) return this.clock;
+      if (!this.interruptsEnabled()) return Number.POSITIVE_INFINITY;
+    } else if (this.phase !== "halted") {
+      return this.clock;
+    }
+    this.interrupts.advance(this.clock);
+    if (this.interruptDeliverable()) return this.clock;
+    return Math.max(this.clock, this.interrupts.nextEventTime);
+  }
+
+  /** The word that the core waits for is what ends its wait (not an interrupt): for stall reports. */
+  get waiting(): boolean {
+    return this.waitAddress >= 0;
+  }
+
+  /**
+   * Runs one slice: until a limit, a wait, a halt, a suspension or a stop. The scheduler has moved the clock to the
+   * core's ready time and set the limits.
+   */
+  run(): void {
+    const host = this.host;
+    this.waitAddress = -1;
+    if (this.phase === "halted") {
+      this.interrupts.advance(this.clock);
+      if (!this.interruptDeliverable()) return;
+      this.acceptInterrupt();
+    }
+    while (!host.stopped) {
+      switch (this.phase) {
+        case "execute": {
+          this.interrupts.advance(this.clock);
+          if (this.interruptDeliverable()) {
+            host.engine.abandon(this);
+            this.acceptInterrupt();
+            break;
+          }
+          if (host.engine.execute(this) !== "phase") return;
+          break;
+        }
+        case "microcode": {
+          const status = this.microstep();
+          this.takeStalls();
+          if (status === SUSPENDED) return;
+          break;
+        }
+        case "kernel": {
+          if (this.interruptsEnabled()) {
+            this.interrupts.advance(this.clock);
+            if (this.interruptDeliverable()) {
+              this.acceptInterrupt();
+              break;
+            }
+          }
+          host.kernel.run(this);
+          if (this.phase === "kernel" && !this.#continues()) return;
+          break;
+        }
+        default:
+          return;
+      }
+      if (this.sliceEnds) return;
+    }
+  }
+
+  /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
+  #continues(): boolean {
+    return this.waitAddress < 0 && !this.sliceEnds && this.interruptsEnabled() && this.interruptDeliverable();
+  }
+}
