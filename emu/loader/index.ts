@@ -1,0 +1,2 @@
+/** The public face of emu/loader: program files. */
+export * from "./elf.ts";
