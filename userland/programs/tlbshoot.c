@@ -27,7 +27,9 @@ static void reader(struct thread *self)
 	uint64_t reads = 0, faults = 0;
 	thread_pin(1);
 	barrier_wait(&shared.start_line);
-	while (!__atomic_load_n(&shared.stop, __ATOMIC_ACQUIRE)) {
+	for (unsigned long pass = 0; pass < 64 * shared.rounds; pass++) {
+		if (__atomic_load_n(&shared.stop, __ATOMIC_ACQUIRE))
+			break;
 		for (unsigned i = 0; i < 256; i++) {
 			uint64_t value = 0, gone = __atomic_load_n(&shared.gone, __ATOMIC_ACQUIRE);
 			if (!shared.mode)

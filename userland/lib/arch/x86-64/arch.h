@@ -103,18 +103,33 @@ static inline uintptr_t arch_context_sp(const struct ucontext *uc)
 	return uc->context.rsp;
 }
 
-/* The kind of access that faulted, from the syndrome in the context. */
+/* True if a store faulted, false for a load or fetch: from the syndrome in the context. */
 static inline int arch_context_is_write(const struct ucontext *uc)
 {
 	return (uc->context.error_code >> 1) & 1;
 }
 
+/* What the frame of a SIGSEGV must say, checked by arch_check_fault(). */
+enum arch_access { ARCH_ACCESS_LOAD, ARCH_ACCESS_STORE, ARCH_ACCESS_FETCH };
+enum arch_mapping {
+	ARCH_MAPPING_NONE, /* nothing mapped, or no access at all: the table entry is not present */
+	ARCH_MAPPING_PRESENT, /* present, but without the right */
+	ARCH_MAPPING_KERNEL, /* the kernel's half, where Linux always reports "present" */
+	ARCH_MAPPING_NONCANONICAL,
+};
+
 /*
- * What else the context says about a page fault, checked against what the program knows:
- * #PF is vector 14; bits 0-4 of the error code are P, W/R, U/S, RSVD and I/D (SDM vol. 3, 4.7);
- * CR2 holds the address. Returns a description of the first mismatch, or NULL.
+ * The syndrome in the frame (vector, error code, CR2), the segments and the system flags, against what the
+ * program knows. Returns a description of the first mismatch, or NULL.
  */
-const char *arch_check_fault(const struct ucontext *uc, uintptr_t address, int is_write, int is_present);
+const char *arch_check_fault(const struct ucontext *uc, uintptr_t address, enum arch_access access,
+			     enum arch_mapping mapping);
+
+/* The arithmetic flags that the register probe sets before its access. NULL, or the mismatch. */
+const char *arch_check_probe_flags(const struct ucontext *uc);
+
+/* Makes the interrupted context return from the function that it has just called. */
+void arch_context_return(struct ucontext *uc);
 
 /* ---- guarded accesses: 0, or 1 if the access took SIGSEGV (see lib/guarded.h) ---- */
 
@@ -145,9 +160,11 @@ extern const char arch_probe_load_next[], arch_probe_store_next[];
 uint64_t *arch_context_register(struct ucontext *uc, unsigned index);
 const char *arch_register_name(unsigned index);
 
-/* An address that no page table can map (it is not canonical), and what SIGSEGV says of it. */
-#define ARCH_HAS_NONCANONICAL 1
-#define ARCH_NONCANONICAL ((void *)0x8000123456789000UL)
+/* An address that no page table can map (not canonical with 4 or 5 levels): SI_KERNEL without an address. */
+#define ARCH_NONCANONICAL 0x8000123456789000UL
+
+/* The first address of the kernel's half, with 4 and with 5 levels. */
+#define ARCH_KERNEL_ADDRESS 0xffff800000000000UL
 
 /* ---- protection keys: two bits per key, access disable and write disable (SDM vol. 3, 4.6.2) ---- */
 

@@ -1,0 +1,65 @@
+/*
+ * highaddr
+ * Memory above 2^47, that is above the addresses that mmap gives unless a hint asks for more, and above 2^53
+ * where the page tables reach there (x86-64 with 5 levels). Without, it says so and ends well.
+ * Checks: stores, loads, mprotect, mremap, munmap and the SIGSEGV address there; that a hint below 2^47 never
+ * leads above.
+ * Output: the highest address bit used, or "no addresses above 2^47". Status 0.
+ */
+#include "program.h"
+
+const char program_name[] = "highaddr";
+
+#define LOW_END (1UL << 47)
+
+static void use(uintptr_t hint)
+{
+	size_t page = page_size();
+	uint64_t value;
+	long address = sys_mmap((void *)hint, 8 * page, READ_WRITE, ANONYMOUS);
+	check(!is_error(address), "mmap at %lx returned %ld", hint, address);
+	check((uintptr_t)address == hint, "mmap at the free address %lx returned %lx", hint, address);
+	char *base = (char *)address;
+	for (size_t i = 0; i < 8; i++)
+		*page_word(base, i) = hint + i;
+
+	long result = sys_mprotect(base + page, page, PROT_READ);
+	check(result == 0, "mprotect at %lx returned %ld", hint, result);
+	check(try_store(page_word(base, 1), 0), "stored to a read-only page at %lx", hint);
+	check(thread_self()->fault.code == SEGV_ACCERR, "a read-only page gives si_code %d", thread_self()->fault.code);
+
+	unmap(base + 4 * page, 4 * page);
+	check(try_load(page_word(base, 5), &value), "read %lx from unmapped memory at %lx", value, hint);
+	check(thread_self()->fault.code == SEGV_MAPERR, "an unmapped page gives si_code %d", thread_self()->fault.code);
+
+	char *target = (char *)(hint + (1UL << 30));
+	long moved = sys_mremap(base, 4 * page, 4 * page, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	check(moved == (long)target, "mremap to %p returned %lx", (void *)target, moved);
+	for (size_t i = 0; i < 4; i++)
+		check(*page_word(target, i) == hint + i, "page %zu at %p reads %lx", i, (void *)target, *page_word(target, i));
+	check(try_load(page_word(base, 0), &value), "read %lx from %lx after it moved", value, hint);
+	unmap(target, 4 * page);
+}
+
+int main(int argc, char **argv)
+{
+	arguments_end(argc, argv, 0);
+	guarded_install();
+	long low = sys_mmap(0, page_size(), READ_WRITE, ANONYMOUS);
+	check(!is_error(low) && (uintptr_t)low < LOW_END, "mmap without a hint returned %lx", low);
+	unmap((void *)low, page_size());
+
+	uintptr_t highest = 1UL << 55;
+	long probe = sys_mmap((void *)highest, page_size(), READ_WRITE, ANONYMOUS);
+	check(!is_error(probe), "mmap with the hint %lx returned %ld", highest, probe);
+	unmap((void *)probe, page_size());
+	if ((uintptr_t)probe < LOW_END) {
+		printf("highaddr: no addresses above 2^47\n");
+		return 0;
+	}
+	for (unsigned bit = 48; bit <= 55; bit++)
+		use((1UL << bit) + 0x123456000UL / page_size() * page_size());
+	use((1UL << 56) - (4UL << 30)); /* the last 4 GiB but for the guard page, read to 2^56 - 3 GiB */
+	printf("highaddr: loads, stores, faults, mprotect, mremap and munmap up to 2^56\n");
+	return 0;
+}
