@@ -169,8 +169,8 @@ function readFlags32(state: Int32Array, operation: number, width: number): numbe
       break;
     default: {
       const signed = (a << (32 - width)) >> (32 - width);
-      result = (signed >> (c > 31 ? 31 : c)) & mask;
-      carry = ((signed >> (c > 32 ? 31 : c - 1)) & 1) !== 0;
+      result = (signed >> c) & mask;
+      carry = ((signed >> (c - 1)) & 1) !== 0;
       overflow = false;
     }
   }
@@ -242,7 +242,7 @@ function readFlags64(state: Int32Array, operation: number): number {
     case KIND_SHL:
       lo = c >= 32 ? 0 : aLo << c;
       hi = c >= 32 ? aLo << (c - 32) : c === 0 ? aHi : (aHi << c) | (aLo >>> (32 - c));
-      carry = ((c > 32 ? aLo >>> (64 - c) : c === 32 ? aLo : aHi >>> (32 - c)) & 1) !== 0;
+      carry = ((c > 32 ? aLo >>> (64 - c) : aHi >>> (32 - c)) & 1) !== 0;
       overflow = carry !== hi < 0;
       break;
     case KIND_SHR:
