@@ -1,0 +1,83 @@
+/**
+ * Control transfer instructions.
+ * Intel SDM Vol. 1 §5.1.7; Vol. 2. `f64` is Vol. 2 Appendix A's superscript: the operand size is 64 bits and
+ * prefixes that change it are ignored (AMD processors honour 66 there; this model follows the SDM).
+ */
+
+export const CONTROL_TRANSFER = [
+  // Jcc
+  ["f64 70 cb", "JO rel8"],
+  ["f64 71 cb", "JNO rel8"],
+  ["f64 72 cb", "JB rel8"],
+  ["f64 73 cb", "JAE rel8"],
+  ["f64 74 cb", "JE rel8"],
+  ["f64 75 cb", "JNE rel8"],
+  ["f64 76 cb", "JBE rel8"],
+  ["f64 77 cb", "JA rel8"],
+  ["f64 78 cb", "JS rel8"],
+  ["f64 79 cb", "JNS rel8"],
+  ["f64 7A cb", "JP rel8"],
+  ["f64 7B cb", "JNP rel8"],
+  ["f64 7C cb", "JL rel8"],
+  ["f64 7D cb", "JGE rel8"],
+  ["f64 7E cb", "JLE rel8"],
+  ["f64 7F cb", "JG rel8"],
+  ["f64 0F 80 cd", "JO rel32"],
+  ["f64 0F 81 cd", "JNO rel32"],
+  ["f64 0F 82 cd", "JB rel32"],
+  ["f64 0F 83 cd", "JAE rel32"],
+  ["f64 0F 84 cd", "JE rel32"],
+  ["f64 0F 85 cd", "JNE rel32"],
+  ["f64 0F 86 cd", "JBE rel32"],
+  ["f64 0F 87 cd", "JA rel32"],
+  ["f64 0F 88 cd", "JS rel32"],
+  ["f64 0F 89 cd", "JNS rel32"],
+  ["f64 0F 8A cd", "JP rel32"],
+  ["f64 0F 8B cd", "JNP rel32"],
+  ["f64 0F 8C cd", "JL rel32"],
+  ["f64 0F 8D cd", "JGE rel32"],
+  ["f64 0F 8E cd", "JLE rel32"],
+  ["f64 0F 8F cd", "JG rel32"],
+  // JRCXZ, LOOP: the counter is RCX, or ECX with 67
+  ["f64 E3 cb", "JRCXZ rel8"],
+  ["f64 E2 cb", "LOOP rel8"],
+  ["f64 E1 cb", "LOOPE rel8"],
+  ["f64 E0 cb", "LOOPNE rel8"],
+  // JMP, CALL, RET near
+  ["f64 EB cb", "JMP rel8"],
+  ["f64 E9 cd", "JMP rel32"],
+  ["f64 FF /4", "JMP r/m64"],
+  ["f64 E8 cd", "CALL rel32"],
+  ["f64 FF /2", "CALL r/m64"],
+  ["f64 C3", "RET"],
+  ["f64 C2 iw", "RET imm16"],
+  // Far
+  ["o16 FF /5", "JMP m16:16"],
+  ["o32 FF /5", "JMP m16:32"],
+  ["REX.W + FF /5", "JMP m16:64"],
+  ["o16 FF /3", "CALL m16:16"],
+  ["o32 FF /3", "CALL m16:32"],
+  ["REX.W + FF /3", "CALL m16:64"],
+  ["o16 CB", "RETF"],
+  ["o32 CB", "RETF"],
+  ["REX.W + CB", "RETF"],
+  ["o16 CA iw", "RETF imm16"],
+  ["o32 CA iw", "RETF imm16"],
+  ["REX.W + CA iw", "RETF imm16"],
+  ["o16 CF", "IRET"],
+  ["o32 CF", "IRETD"],
+  ["REX.W + CF", "IRETQ"],
+  // Software interrupts
+  ["CC", "INT3"],
+  ["CD ib", "INT imm8"],
+  ["F1", "INT1"],
+  // Stack frames
+  ["o16 C8 iw ib", "ENTER imm16, imm8"],
+  ["d64 C8 iw ib", "ENTER imm16, imm8"],
+  ["o16 C9", "LEAVE"],
+  ["d64 C9", "LEAVE"],
+  // Fast system calls
+  ["0F 05", "SYSCALL"],
+  ["REX.W0 0F 07", "SYSRET"],
+  ["REX.W + 0F 07", "SYSRETQ"],
+] as const;
