@@ -1,8 +1,8 @@
 /**
- * A kernel context: what one kernel stack executes. It belongs to a stack (a task's, or a core's interrupt, IST or NMI
- * stack) and moves with it: `cpu` is the core that runs it now and changes when its task migrates, so code reads
- * `k.cpu` afresh after every yield that may sleep. Interrupts nest: a trap accepted in kernel code pushes a further
- * generator on the same context, and the ones below wait until its return from trap comes back to them.
+ * A kernel context: what one kernel stack executes. It belongs to a stack (a task's, or a core's IST or NMI stack) and
+ * moves with it: `cpu` is the core that runs it now and changes when its task migrates, so code reads `k.cpu` afresh
+ * after every yield that may sleep. Interrupts nest: a trap accepted in kernel code pushes a further generator on the
+ * same context, and the ones below wait until its return from trap comes back to them.
  *
  * Kernel functions that may reach a scheduling point are generators of type Work and are called with `yield*`. A hot
  * function that usually has nothing to wait for is split: a plain function that does the common case, and `xSlow`.
@@ -10,6 +10,7 @@
 import type { Cpu } from "../emu/hardware.ts";
 import type { PhysicalMemory } from "../mmu/index.ts";
 import type { Kernel } from "./kernel.ts";
+import { HeldLocks } from "./locking/held-locks.ts";
 import type { Task } from "./sched/task.ts";
 
 /** A kernel function in progress. It yields only at scheduling points and while it waits. */
@@ -20,16 +21,29 @@ export class Context {
   readonly ram: PhysicalMemory;
   /** The core that runs this context now. */
   cpu: Cpu;
-  /** The task that owns the stack; null on a core's own stacks. */
-  task: Task | null;
-  /** Generators, outermost trap first; the last one runs. */
+  /** The task that owns the stack; null on a core's own IST stacks. */
+  readonly task: Task | null;
+  /** Generators, outermost first; the last one runs. */
   readonly traps: Work[] = [];
+  /** For each generator the trap frame that it handles, or 0 for work that was put on top without a trap. */
+  readonly frames: number[] = [];
   /** The stub number at which the core last came back into this context (resume, retry of an access, fixup). */
   resumedAt = 0;
-  /** Interrupt, softirq and preemption nesting; sleeping is allowed only at 0. */
+  /** Spinlock, interrupt, softirq and preemption nesting; sleeping is allowed only at 0. */
   atomicDepth = 0;
+  /** Nesting of hardware interrupt handlers on this stack. */
+  irqDepth = 0;
+  /** Nesting of deferred work (the softirq-like point). */
+  softirqDepth = 0;
   /** Nesting of RCU read-side sections of this context. */
   rcuDepth = 0;
+  /** Nesting of pagefault_disable(): a fault in a user copy goes straight to the fixup. */
+  pagefaultDisabled = 0;
+  /** Result of the last getUser or cmpxchgUser: low and high half. */
+  userValue = 0;
+  userValueHi = 0;
+  /** Locks held, for lockdep. */
+  readonly held: HeldLocks = new HeldLocks();
 
   constructor(kernel: Kernel, cpu: Cpu, task: Task | null) {
     this.kernel = kernel;
@@ -42,4 +56,30 @@ export class Context {
   point(cost: number): boolean {
     return this.cpu.point(cost);
   }
+
+  /** Puts a trap handler (frame: address of its registers) or other work (frame 0) on top. @hot */
+  push(work: Work, frame: number): void {
+    this.traps.push(work);
+    this.frames.push(frame);
+  }
+}
+
+/** preempt_disable(). @hot */
+export function preemptDisable(k: Context): void {
+  k.atomicDepth++;
+}
+
+/** preempt_enable(): the kernel is not preemptible, so nothing is rescheduled here. @hot */
+export function preemptEnable(k: Context): void {
+  k.atomicDepth--;
+}
+
+/** Faults in user copies no longer sleep: they fail with the fixup. @hot */
+export function pagefaultDisable(k: Context): void {
+  k.pagefaultDisabled++;
+}
+
+/** @hot */
+export function pagefaultEnable(k: Context): void {
+  k.pagefaultDisabled--;
 }

@@ -1,0 +1,7 @@
+/** The public face of kernel/locking/. */
+export * from "./lock-class.ts";
+export * from "./lockdep.ts";
+export * from "./percpu-rwsem.ts";
+export * from "./rwsem.ts";
+export * from "./seqcount.ts";
+export * from "./spinlock.ts";

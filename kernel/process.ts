@@ -1,0 +1,44 @@
+/**
+ * What scheduling and trap entry call in the process half of the kernel (system calls, signals, exec), and what they
+ * keep per task for it.
+ */
+import type { Context, Work } from "./context.ts";
+import type { Task } from "./sched/task.ts";
+import type { KPtr } from "./struct.ts";
+
+/** Process data of a task: signals, files, family. The process half defines and owns the contents; plain data. */
+export interface TaskProcess {
+  /** Plain data for saving. */
+  save(): unknown;
+}
+
+/** A synchronous signal, as force_sig_fault() takes it. */
+export interface FaultSignal {
+  readonly signo: number;
+  readonly code: number;
+  /** si_addr. */
+  readonly lo: number;
+  readonly hi: number;
+  /** Trap number, error code and fault address for the ucontext (thread.trap_nr, error_code, cr2). */
+  readonly trap: number;
+  readonly error: number;
+}
+
+export interface ProcessSubsystem {
+  /** A system call: number and arguments are in the frame; the result goes there. Interrupts are on. */
+  syscall(k: Context, frame: KPtr): Work;
+  /** Delivers pending signals before the return to user mode (TIF_SIGPENDING or TIF_NOTIFY_RESUME is set). */
+  exitWork(k: Context, frame: KPtr): Work;
+  /** force_sig_fault() on the current task. */
+  forceSignal(k: Context, signal: FaultSignal): void;
+  /** fatal_signal_pending(). */
+  fatalSignalPending(task: Task): boolean;
+  /** signal_pending(). */
+  signalPending(task: Task): boolean;
+  /** The first task's kernel side: executes the init program (exec) so that its user frame is ready. */
+  startInit(k: Context): Work;
+  /** Writes that a new task makes on its first run (CLONE_CHILD_SETTID), before it enters user mode. */
+  scheduleTail(k: Context): Work;
+  save(): unknown;
+  restore(state: unknown): void;
+}
