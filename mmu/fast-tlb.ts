@@ -51,9 +51,12 @@ export function dropFastPage(fast: Int32Array, lo: number, hi: number): void {
   const pageLo = lo & ~0xfff;
   for (let regime = 0; regime < FAST_REGIMES; regime++) {
     const at = fastIndex(pageLo, regime);
-    if (fast[at + FAST_READ] === pageLo && fast[at + FAST_READ + 1] === hi) fast[at + FAST_READ] = FAST_INVALID;
-    if (fast[at + FAST_WRITE] === pageLo && fast[at + FAST_WRITE + 1] === hi) fast[at + FAST_WRITE] = FAST_INVALID;
-    if (fast[at + FAST_EXEC] === pageLo && fast[at + FAST_EXEC + 1] === hi) fast[at + FAST_EXEC] = FAST_INVALID;
+    if (fast[at + FAST_READ] === pageLo && fast[at + FAST_READ + 1] === hi)
+      fast[at + FAST_READ] = FAST_INVALID;
+    if (fast[at + FAST_WRITE] === pageLo && fast[at + FAST_WRITE + 1] === hi)
+      fast[at + FAST_WRITE] = FAST_INVALID;
+    if (fast[at + FAST_EXEC] === pageLo && fast[at + FAST_EXEC + 1] === hi)
+      fast[at + FAST_EXEC] = FAST_INVALID;
   }
 }
 
@@ -61,6 +64,7 @@ export function dropFastPage(fast: Int32Array, lo: number, hi: number): void {
 export function dropFastWrites(fast: Int32Array, frame: number): void {
   for (let at = 0; at < FAST_WORDS; at += 8) {
     const tag = fast[at + FAST_WRITE]!;
-    if (tag !== FAST_INVALID && (tag + fast[at + FAST_ADDEND]!) >>> 12 === frame) fast[at + FAST_WRITE] = FAST_INVALID;
+    if (tag !== FAST_INVALID && (tag + fast[at + FAST_ADDEND]!) >>> 12 === frame)
+      fast[at + FAST_WRITE] = FAST_INVALID;
   }
 }

@@ -1,5 +1,12 @@
 /** The public face of mmu/: memory and translation. */
 export * from "./address.ts";
 export * from "./fast-tlb.ts";
+export * from "./ledger.ts";
+export * from "./ledger-report.ts";
 export * from "./memory.ts";
 export * from "./translation.ts";
+export type { CachedEntry } from "./x86-64/caches.ts";
+export type { X86TranslationFault } from "./x86-64/fault.ts";
+export * from "./x86-64/paging.ts";
+export { SKYLAKE, type X86TranslationProfile } from "./x86-64/profiles.ts";
+export * from "./x86-64/translation-unit.ts";

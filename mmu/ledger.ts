@@ -1,0 +1,558 @@
+/**
+ * The coherence ledger, holdings half: for every frame and table page, which TLB and walk-cache entries of which cores
+ * lead to it, and which cores have it loaded as a root. Kept incrementally as intrusive lists keyed by frame; a run
+ * without a ledger pays one null check per fill.
+ *
+ * An entry is *reachable* if its core could use it with no further invalidation: its tag is loaded, or it is global.
+ * When a frame or table page is freed, reported at once are a reachable walk-cache entry or a loaded root that leads
+ * to it, on lazy cores too, and a reachable leaf on a core that is not lazy. A leaf on a lazy core, and anything under
+ * a tag that is not loaded, is *condemned*: reported when it is used, or when the core leaves lazy mode or loads the
+ * tag while it is still there.
+ *
+ * Translations that outlive the frames they lead to (the kernel's direct map) are named by the option `isPermanent`.
+ */
+import type { LedgerEvent, LedgerEventKind, LedgerRule, LedgerViolation } from "./ledger-report.ts";
+import { ANY_CONTEXT } from "./set-array.ts";
+
+/** Who is acting: filled in by the callback at each event. */
+export interface EventContext {
+  core: number;
+  /** PC, or -1 in both halves if unknown. */
+  pcLo: number;
+  pcHi: number;
+  timeCycles: number;
+}
+
+export interface LedgerOptions {
+  /** Frames of RAM; entries that lead outside are not followed. */
+  readonly frames: number;
+  /** log2 of the page sizes that TLBs hold, ascending. */
+  readonly leafShifts: readonly number[];
+  readonly eventContext: (into: EventContext) => void;
+  /** The leaf at this address maps its frame whoever owns it (direct map). */
+  readonly isPermanent: (lo: number, hi: number) => boolean;
+  /**
+   * "reported": every allocation comes to frameAllocated, so that a walk that reads a free table or caches a translation
+   * to a free frame can be told from one that uses a page again.
+   */
+  readonly allocations: "reported" | "unknown";
+}
+
+/** A core's translation unit as the ledger sees it: the fast TLB must not hide the use of a condemned entry. */
+export interface LedgerHolder {
+  dropFast(lo: number, hi: number, shift: number): void;
+}
+
+/** A saved ledger; opaque. */
+export interface LedgerState {
+  readonly columns: readonly ArrayLike<number>[];
+  readonly cores: readonly CoreState[];
+  readonly sequence: number;
+  readonly total: number;
+  readonly violations: readonly LedgerViolation[];
+}
+
+interface CoreState {
+  readonly lazy: boolean;
+  readonly tag: number;
+  readonly root: number;
+  readonly condemned: number;
+}
+
+interface Core {
+  readonly holder: LedgerHolder;
+  readonly first: number;
+  readonly end: number;
+  lazy: boolean;
+  /** Loaded tag and root frame; -1: none. */
+  tag: number;
+  root: number;
+  /** Entries of this core that are condemned and not yet reported. */
+  condemned: number;
+}
+
+/** Violations kept; further ones are counted. */
+export const MAX_VIOLATIONS = 1000;
+
+const NOWHERE = -1;
+const LIVE = 0;
+const CONDEMNED = 1;
+const REPORTED = 2;
+
+const IN_USE = 0;
+const FREE_FRAME = 1;
+const FREE_TABLE = 2;
+
+/** Events by index: when and by whom. */
+class EventColumn {
+  readonly sequence: Float64Array;
+  readonly time: Float64Array;
+  readonly core: Int32Array;
+  readonly pcLo: Int32Array;
+  readonly pcHi: Int32Array;
+
+  constructor(length: number) {
+    this.sequence = new Float64Array(length);
+    this.time = new Float64Array(length);
+    this.core = new Int32Array(length);
+    this.pcLo = new Int32Array(length);
+    this.pcHi = new Int32Array(length);
+  }
+
+  arrays(): (Float64Array | Int32Array)[] {
+    return [this.sequence, this.time, this.core, this.pcLo, this.pcHi];
+  }
+
+  put(at: number, sequence: number, context: EventContext): void {
+    this.sequence[at] = sequence;
+    this.time[at] = context.timeCycles;
+    this.core[at] = context.core;
+    this.pcLo[at] = context.pcLo;
+    this.pcHi[at] = context.pcHi;
+  }
+
+  copy(at: number, from: EventColumn, source: number): void {
+    this.sequence[at] = from.sequence[source];
+    this.time[at] = from.time[source];
+    this.core[at] = from.core[source];
+    this.pcLo[at] = from.pcLo[source];
+    this.pcHi[at] = from.pcHi[source];
+  }
+}
+
+/** What is known of each holding. */
+class Holdings {
+  readonly next: Int32Array;
+  readonly previous: Int32Array;
+  /** Index into the heads, NOWHERE: not followed. */
+  readonly list: Int32Array;
+  readonly lo: Int32Array;
+  readonly hi: Int32Array;
+  readonly shift: Uint8Array;
+  readonly isTable: Uint8Array;
+  /** Tag, or ANY_CONTEXT if global. */
+  readonly context: Int32Array;
+  readonly frame: Int32Array;
+  readonly core: Int32Array;
+  readonly verdict: Uint8Array;
+  readonly filled: EventColumn;
+  /** The free that condemned it. */
+  readonly freed: EventColumn;
+
+  constructor(length: number) {
+    this.next = new Int32Array(length).fill(NOWHERE);
+    this.previous = new Int32Array(length).fill(NOWHERE);
+    this.list = new Int32Array(length).fill(NOWHERE);
+    this.lo = new Int32Array(length);
+    this.hi = new Int32Array(length);
+    this.shift = new Uint8Array(length);
+    this.isTable = new Uint8Array(length);
+    this.context = new Int32Array(length);
+    this.frame = new Int32Array(length);
+    this.core = new Int32Array(length);
+    this.verdict = new Uint8Array(length);
+    this.filled = new EventColumn(length);
+    this.freed = new EventColumn(length);
+  }
+
+  arrays(): (Float64Array | Int32Array | Uint8Array)[] {
+    return [
+      this.next,
+      this.previous,
+      this.list,
+      this.lo,
+      this.hi,
+      this.shift,
+      this.isTable,
+      this.context,
+      this.frame,
+      this.core,
+      this.verdict,
+      ...this.filled.arrays(),
+      ...this.freed.arrays(),
+    ];
+  }
+}
+
+export class CoherenceLedger {
+  /** The first MAX_VIOLATIONS violations, in order. */
+  readonly violations: LedgerViolation[] = [];
+  /** All violations. */
+  total = 0;
+  readonly #options: LedgerOptions;
+  readonly #cores: Core[] = [];
+  #holdings: Holdings = new Holdings(0);
+  #length = 0;
+  /** Heads of the lists: per page size one per page, then one per table page. */
+  readonly #heads: Int32Array;
+  readonly #leafBase: readonly number[];
+  readonly #tableBase: number;
+  /** Per frame: in use, free, or free and last a table page. */
+  readonly #isFree: Uint8Array;
+  readonly #freeEvents: EventColumn;
+  #sequence = 0;
+  readonly #context: EventContext = { core: -1, pcLo: -1, pcHi: -1, timeCycles: 0 };
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    const { frames } = options;
+    let base = 0;
+    const leafBase: number[] = [];
+    for (const shift of options.leafShifts) {
+      leafBase.push(base);
+      base += Math.ceil(frames / 2 ** (shift - 12));
+    }
+    this.#leafBase = leafBase;
+    this.#tableBase = base;
+    this.#heads = new Int32Array(base + frames).fill(NOWHERE);
+    this.#isFree = new Uint8Array(frames);
+    this.#freeEvents = new EventColumn(frames);
+  }
+
+  // For translation units
+
+  /** A core joins with this many entries; returns the number of its first. Cores join in order, before anything runs. */
+  attach(core: number, entries: number, holder: LedgerHolder): number {
+    if (core !== this.#cores.length)
+      throw new Error(`ledger: core ${core} joins as number ${this.#cores.length}`);
+    const first = this.#length;
+    this.#length += entries;
+    this.#holdings = new Holdings(this.#length);
+    this.#cores.push({ holder, first, end: this.#length, lazy: false, tag: -1, root: -1, condemned: 0 });
+    for (const each of this.#cores) {
+      this.#holdings.core.fill(this.#cores.indexOf(each), each.first, each.end);
+    }
+    return first;
+  }
+
+  /** An entry was filled. `context` is ANY_CONTEXT for a global one. */
+  hold(
+    holding: number,
+    leadsTo: "frame" | "table",
+    lo: number,
+    hi: number,
+    shift: number,
+    context: number,
+    frame: number,
+  ): void {
+    const h = this.#holdings;
+    h.lo[holding] = lo;
+    h.hi[holding] = hi;
+    h.shift[holding] = shift;
+    h.isTable[holding] = leadsTo === "table" ? 1 : 0;
+    h.context[holding] = context;
+    h.frame[holding] = frame;
+    h.verdict[holding] = LIVE;
+    this.#stamp();
+    h.filled.put(holding, this.#sequence, this.#context);
+    const list = this.#listFor(leadsTo, shift, frame);
+    h.list[holding] = list;
+    if (list === NOWHERE) return;
+    const head = this.#heads[list];
+    h.next[holding] = head;
+    h.previous[holding] = NOWHERE;
+    if (head !== NOWHERE) h.previous[head] = holding;
+    this.#heads[list] = holding;
+    if (this.#options.allocations === "reported") this.#checkFill(holding);
+  }
+
+  /** An entry went, or is about to be filled anew. */
+  release(holding: number): void {
+    const h = this.#holdings;
+    const list = h.list[holding];
+    if (list === NOWHERE) return;
+    const next = h.next[holding];
+    const previous = h.previous[holding];
+    if (next !== NOWHERE) h.previous[next] = previous;
+    if (previous !== NOWHERE) h.next[previous] = next;
+    else this.#heads[list] = next;
+    h.list[holding] = NOWHERE;
+    if (h.verdict[holding] === CONDEMNED) this.#cores[h.core[holding]].condemned--;
+    h.verdict[holding] = LIVE;
+  }
+
+  /** An access to (lo, hi), or a walk for it, used an entry. */
+  use(holding: number, lo: number, hi: number): void {
+    if (this.#holdings.verdict[holding] !== CONDEMNED) return;
+    this.#reportCondemned(holding, "condemned-used", "use", lo, hi);
+  }
+
+  /** A walk for (lo, hi) reads an entry of a table page. */
+  tableRead(frame: number, lo: number, hi: number): void {
+    if (this.#isFree[frame] === IN_USE || this.#options.allocations !== "reported") return;
+    this.#stamp();
+    const later = this.#event("walk", lo, hi, "walk reads the freed table page");
+    this.#report("free-table-read", frame, this.#freeEventOf(frame), later);
+  }
+
+  /** A core loaded a root under a tag. What the load invalidates has been released before. */
+  rootLoaded(core: number, tag: number, frame: number): void {
+    const state = this.#cores[core];
+    state.tag = tag;
+    state.root = frame;
+    if (this.#isFree[frame] !== IN_USE && this.#options.allocations === "reported") {
+      this.#stamp();
+      const later = this.#event("load-root", 0, 0, `loads the freed table page as root under tag ${tag}`);
+      this.#report("root-loaded", frame, this.#freeEventOf(frame), later);
+    }
+    if (state.condemned > 0) this.#tagLoaded(core, tag);
+  }
+
+  /** A core switched translation off. */
+  rootUnloaded(core: number): void {
+    this.#cores[core].tag = -1;
+    this.#cores[core].root = -1;
+  }
+
+  // For the kernel, through the machine
+
+  /** A data frame goes back to the allocator. */
+  frameFreed(frame: number): void {
+    this.#free(frame, "free-frame");
+    const h = this.#holdings;
+    const { leafShifts } = this.#options;
+    for (let i = 0; i < leafShifts.length; i++) {
+      let holding = this.#heads[this.#leafBase[i] + Math.floor(frame / 2 ** (leafShifts[i] - 12))];
+      for (; holding !== NOWHERE; holding = h.next[holding]) {
+        if (h.verdict[holding] !== LIVE || this.#options.isPermanent(h.lo[holding], h.hi[holding])) continue;
+        if (this.#isReachable(holding) && !this.#cores[h.core[holding]].lazy) {
+          this.#reportFree(holding, "leaf-reachable", frame);
+        } else {
+          this.#condemn(holding, frame);
+        }
+      }
+    }
+  }
+
+  /** A page-table page goes back to the allocator; the page may also have been a root. */
+  tableFreed(frame: number): void {
+    this.#free(frame, "free-table");
+    const h = this.#holdings;
+    let holding = this.#heads[this.#tableBase + frame];
+    for (; holding !== NOWHERE; holding = h.next[holding]) {
+      if (h.verdict[holding] !== LIVE) continue;
+      if (this.#isReachable(holding)) this.#reportFree(holding, "table-reachable", frame);
+      else this.#condemn(holding, frame);
+    }
+    for (let core = 0; core < this.#cores.length; core++) {
+      const state = this.#cores[core];
+      if (state.root !== frame) continue;
+      const earlier: LedgerEvent = {
+        kind: "load-root",
+        core,
+        pc: "",
+        address: "",
+        timeCycles: 0,
+        sequence: 0,
+        text: `core ${core}${state.lazy ? ", lazy," : ""} has the page loaded as root under tag ${state.tag}`,
+      };
+      this.#report("root-loaded", frame, earlier, this.#freeEventOf(frame));
+    }
+  }
+
+  /** The allocator hands a frame out, for data or as a table. */
+  frameAllocated(frame: number): void {
+    this.#isFree[frame] = IN_USE;
+  }
+
+  /** From here on the core runs no user code and touches no user address until leaveLazy. */
+  enterLazy(core: number): void {
+    this.#cores[core].lazy = true;
+  }
+
+  /** The core may use user translations again; the kernel calls it when it has done the invalidations that it owes. */
+  leaveLazy(core: number): void {
+    const state = this.#cores[core];
+    if (!state.lazy) return;
+    state.lazy = false;
+    if (state.condemned === 0) return;
+    const h = this.#holdings;
+    for (let holding = state.first; holding < state.end; holding++) {
+      if (h.verdict[holding] !== CONDEMNED || !this.#isReachable(holding)) continue;
+      this.#reportCondemned(holding, "condemned-not-lazy", "leave-lazy", h.lo[holding], h.hi[holding]);
+    }
+  }
+
+  /** Cores that hold a reachable or condemned entry to a frame or table page, ascending; for reports. */
+  holders(frame: number): number[] {
+    const h = this.#holdings;
+    const found = new Set<number>();
+    const { leafShifts } = this.#options;
+    const heads = leafShifts.map((shift, i) => this.#leafBase[i] + Math.floor(frame / 2 ** (shift - 12)));
+    for (const list of [...heads, this.#tableBase + frame]) {
+      for (let at = this.#heads[list]; at !== NOWHERE; at = h.next[at]) found.add(h.core[at]);
+    }
+    return [...found].sort((a, b) => a - b);
+  }
+
+  /** A copy of everything mutable. */
+  save(): LedgerState {
+    return {
+      columns: this.#columns().map((column) => column.slice()),
+      cores: this.#cores.map(({ lazy, tag, root, condemned }) => ({ lazy, tag, root, condemned })),
+      sequence: this.#sequence,
+      total: this.total,
+      violations: [...this.violations],
+    };
+  }
+
+  restore(state: LedgerState): void {
+    this.#columns().forEach((column, i) => {
+      column.set(state.columns[i]);
+    });
+    this.#cores.forEach((core, i) => {
+      Object.assign(core, state.cores[i]);
+    });
+    this.#sequence = state.sequence;
+    this.total = state.total;
+    this.violations.splice(0, this.violations.length, ...state.violations);
+  }
+
+  #columns(): (Float64Array | Int32Array | Uint8Array)[] {
+    return [this.#heads, this.#isFree, ...this.#freeEvents.arrays(), ...this.#holdings.arrays()];
+  }
+
+  #listFor(leadsTo: "frame" | "table", shift: number, frame: number): number {
+    if (frame >= this.#options.frames) return NOWHERE;
+    if (leadsTo === "table") return this.#tableBase + frame;
+    const size = this.#options.leafShifts.indexOf(shift);
+    if (size < 0) throw new Error(`ledger: no list for pages of 2^${shift} bytes`);
+    return this.#leafBase[size] + Math.floor(frame / 2 ** (shift - 12));
+  }
+
+  #isReachable(holding: number): boolean {
+    const h = this.#holdings;
+    const context = h.context[holding];
+    return context === ANY_CONTEXT || context === this.#cores[h.core[holding]].tag;
+  }
+
+  #tagLoaded(core: number, tag: number): void {
+    const state = this.#cores[core];
+    const h = this.#holdings;
+    for (let holding = state.first; holding < state.end; holding++) {
+      if (h.verdict[holding] !== CONDEMNED || h.context[holding] !== tag) continue;
+      if (state.lazy && h.isTable[holding] === 0) continue;
+      this.#reportCondemned(holding, "condemned-loaded", "load-tag", h.lo[holding], h.hi[holding]);
+    }
+  }
+
+  #free(frame: number, kind: "free-frame" | "free-table"): void {
+    this.#stamp();
+    this.#isFree[frame] = kind === "free-table" ? FREE_TABLE : FREE_FRAME;
+    this.#freeEvents.put(frame, this.#sequence, this.#context);
+  }
+
+  #condemn(holding: number, frame: number): void {
+    const h = this.#holdings;
+    h.verdict[holding] = CONDEMNED;
+    h.freed.copy(holding, this.#freeEvents, frame);
+    const core = this.#cores[h.core[holding]];
+    core.condemned++;
+    core.holder.dropFast(h.lo[holding], h.hi[holding], h.shift[holding]);
+  }
+
+  #checkFill(holding: number): void {
+    const h = this.#holdings;
+    const frame = h.frame[holding];
+    if (this.#isFree[frame] === IN_USE) return;
+    if (h.isTable[holding] === 0 && this.#options.isPermanent(h.lo[holding], h.hi[holding])) return;
+    this.#report("free-frame-cached", frame, this.#freeEventOf(frame), this.#fillEventOf(holding));
+  }
+
+  #reportFree(holding: number, rule: LedgerRule, frame: number): void {
+    this.#holdings.verdict[holding] = REPORTED;
+    this.#report(rule, frame, this.#fillEventOf(holding), this.#freeEventOf(frame));
+  }
+
+  #reportCondemned(holding: number, rule: LedgerRule, kind: LedgerEventKind, lo: number, hi: number): void {
+    const h = this.#holdings;
+    h.verdict[holding] = REPORTED;
+    this.#cores[h.core[holding]].condemned--;
+    this.#stamp();
+    const earlier = this.#eventFrom(
+      h.freed,
+      holding,
+      "free-frame",
+      "",
+      "freed, which condemned " + this.#name(holding),
+    );
+    const later = this.#event(kind, lo, hi, `${describe(kind)} ${this.#name(holding)}`);
+    this.#report(rule, h.frame[holding], earlier, later);
+  }
+
+  #report(rule: LedgerRule, frame: number, earlier: LedgerEvent, later: LedgerEvent): void {
+    this.total++;
+    if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ rule, frame, earlier, later });
+  }
+
+  #stamp(): void {
+    this.#sequence++;
+    this.#options.eventContext(this.#context);
+  }
+
+  #event(kind: LedgerEventKind, lo: number, hi: number, text: string): LedgerEvent {
+    const { core, pcLo, pcHi, timeCycles } = this.#context;
+    const address = hex(lo, hi);
+    return { kind, core, pc: hexPc(pcLo, pcHi), address, timeCycles, sequence: this.#sequence, text };
+  }
+
+  #eventFrom(
+    column: EventColumn,
+    at: number,
+    kind: LedgerEventKind,
+    address: string,
+    text: string,
+  ): LedgerEvent {
+    return {
+      kind,
+      core: column.core[at],
+      pc: hexPc(column.pcLo[at], column.pcHi[at]),
+      address,
+      timeCycles: column.time[at],
+      sequence: column.sequence[at],
+      text,
+    };
+  }
+
+  #freeEventOf(frame: number): LedgerEvent {
+    return this.#isFree[frame] === FREE_TABLE
+      ? this.#eventFrom(this.#freeEvents, frame, "free-table", "", "frees the table page")
+      : this.#eventFrom(this.#freeEvents, frame, "free-frame", "", "frees the frame");
+  }
+
+  #fillEventOf(holding: number): LedgerEvent {
+    const h = this.#holdings;
+    const address = hex(h.lo[holding], h.hi[holding]);
+    return this.#eventFrom(h.filled, holding, "fill", address, `filled ${this.#name(holding)}`);
+  }
+
+  /** What an entry is, for messages. */
+  #name(holding: number): string {
+    const h = this.#holdings;
+    const tag = h.context[holding] === ANY_CONTEXT ? "global" : `tag ${h.context[holding]}`;
+    const what = h.isTable[holding] === 1 ? "walk-cache entry" : "translation";
+    const lazy = this.#cores[h.core[holding]].lazy ? ", lazy" : "";
+    return `the ${what} of core ${h.core[holding]}${lazy}, ${tag}, 2^${h.shift[holding]} bytes`;
+  }
+}
+
+function describe(kind: LedgerEventKind): string {
+  switch (kind) {
+    case "use":
+      return "uses";
+    case "load-tag":
+      return "loads the tag of";
+    case "leave-lazy":
+      return "leaves lazy mode with";
+    default:
+      return kind;
+  }
+}
+
+function hex(lo: number, hi: number): string {
+  return (hi >>> 0).toString(16).padStart(8, "0") + (lo >>> 0).toString(16).padStart(8, "0");
+}
+
+function hexPc(lo: number, hi: number): string {
+  return lo === -1 && hi === -1 ? "" : hex(lo, hi);
+}

@@ -1,0 +1,137 @@
+/**
+ * Speculation, and the adversarial policy's events: at each slice start it may evict any entry or prefetch any address
+ * under the loaded root (Intel SDM vol. 3A 4.10.2.3: a processor may cache translations that no access needs; 4.10.3.1:
+ * it may cache upper entries as well). A prefetch walks through the paging-structure caches as an access does, sets A,
+ * checks no rights and never sets D. Nothing is ever prefetched under a tag that is not loaded.
+ */
+import type { PhysicalMemory } from "../memory.ts";
+import { randomBelow } from "../random.ts";
+import { READ } from "../translation.ts";
+import type { X86Caches } from "./caches.ts";
+import {
+  PHASE_FAULT,
+  PHASE_FILL,
+  PHASE_IDLE,
+  RECENT_LENGTH,
+  S_CR3_HI,
+  S_CR3_LO,
+  S_LEVELS,
+  S_PCID,
+  S_PREFETCH,
+  S_RANDOM,
+  S_RECENT,
+  S_RECENT_NEXT,
+  S_STALL,
+  W_IMAGE,
+  W_PHASE,
+} from "./layout.ts";
+import { isCanonical, levelShift, PTE_P, PTE_PS } from "./paging.ts";
+import { SPECULATIVE, type Walker } from "./walker.ts";
+
+export class Adversary {
+  readonly #words: Int32Array;
+  readonly #ram: PhysicalMemory;
+  readonly #caches: X86Caches;
+  readonly #walker: Walker;
+
+  /** @param walker works on the record S_PREFETCH */
+  constructor(words: Int32Array, ram: PhysicalMemory, caches: X86Caches, walker: Walker) {
+    this.#words = words;
+    this.#ram = ram;
+    this.#caches = caches;
+    this.#walker = walker;
+  }
+
+  /** Prefetches the translation of one address, unless it is cached or does not exist. */
+  speculate(lo: number, hi: number): void {
+    const words = this.#words;
+    const levels = words[S_LEVELS];
+    if (levels === 0 || !isCanonical(hi, levels === 5 ? 5 : 4) || this.#isCached(lo, hi)) return;
+    const stall = words[S_STALL];
+    this.#walker.start(lo, hi, READ, SPECULATIVE);
+    let phase: number;
+    do phase = this.#walker.step();
+    while (phase < PHASE_FILL);
+    words[S_STALL] = stall;
+    words[S_PREFETCH + W_PHASE] = PHASE_IDLE;
+    if (phase === PHASE_FAULT) return;
+    this.#caches.fillSecond(S_PREFETCH + W_IMAGE);
+    this.#caches.fillFirst(S_PREFETCH + W_IMAGE, lo, hi, READ);
+  }
+
+  /** One event, or none, by seeded choice. */
+  perturb(): void {
+    const choice = randomBelow(this.#words, S_RANDOM, 16);
+    if (choice < 4) this.#evictAny();
+    else if (choice < 8) this.#prefetchRecent();
+    else if (choice < 10) this.#prefetchAny();
+  }
+
+  /** Notes an address that may be worth prefetching again. */
+  remember(lo: number, hi: number): void {
+    const words = this.#words;
+    const next = words[S_RECENT_NEXT];
+    words[S_RECENT + next * 2] = lo & ~0xfff;
+    words[S_RECENT + next * 2 + 1] = hi;
+    words[S_RECENT_NEXT] = (next + 1) % RECENT_LENGTH;
+  }
+
+  #isCached(lo: number, hi: number): boolean {
+    const { l1d4k, l1d2m, l1d1g } = this.#caches;
+    const pcid = this.#words[S_PCID];
+    return (
+      l1d4k.find(lo, hi, 12, pcid) >= 0 ||
+      l1d2m.find(lo, hi, 21, pcid) >= 0 ||
+      l1d1g.find(lo, hi, 30, pcid) >= 0
+    );
+  }
+
+  #evictAny(): void {
+    const { arrays } = this.#caches;
+    const array = arrays[randomBelow(this.#words, S_RANDOM, arrays.length)];
+    array.evictAt(array.entryAt(randomBelow(this.#words, S_RANDOM, array.entries)));
+  }
+
+  #prefetchRecent(): void {
+    const words = this.#words;
+    const at = S_RECENT + randomBelow(words, S_RANDOM, RECENT_LENGTH) * 2;
+    this.speculate(words[at], words[at + 1]);
+  }
+
+  /** Chooses an address by a random descent through the tables in memory. */
+  #prefetchAny(): void {
+    const words = this.#words;
+    let level = words[S_LEVELS];
+    let table = (words[S_CR3_LO] >>> 12) + (words[S_CR3_HI] & 0xf_ffff) * 0x10_0000;
+    let lo = 0;
+    let hi = 0;
+    for (; level >= 1; level--) {
+      if (table >= this.#ram.frames) return;
+      const index = this.#presentIndex(table);
+      if (index < 0) return;
+      const shift = levelShift(level);
+      if (shift < 32) {
+        lo |= index << shift;
+        if (shift === 30) hi |= index >>> 2;
+      } else {
+        hi |= index << (shift - 32);
+      }
+      const entryLo = this.#ram.i32[table * 1024 + index * 2];
+      const entryHi = this.#ram.i32[table * 1024 + index * 2 + 1];
+      if (level === 1 || (entryLo & PTE_PS) !== 0) break;
+      table = (entryLo >>> 12) + (entryHi & 0xf_ffff) * 0x10_0000;
+    }
+    const unused = words[S_LEVELS] === 5 ? 7 : 16;
+    this.speculate(lo, (hi << unused) >> unused);
+  }
+
+  /** The first present entry from a random index on, around the table; -1: none. */
+  #presentIndex(table: number): number {
+    const start = randomBelow(this.#words, S_RANDOM, 512);
+    for (let i = 0; i < 512; i++) {
+      const index = (start + i) & 511;
+      if ((this.#ram.i32[table * 1024 + index * 2] & PTE_P) !== 0) return index;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The modelled structures of one core, and the scopes in which the manual invalidates them (Intel SDM vol. 3A
+ * 4.10.4.1). Counts returned are entries that went.
+ */
+import type { FastKeeper } from "../fast-keeper.ts";
+import {
+  type ArrayGeometry,
+  type ArrayHost,
+  type ArrayPlace,
+  ATTRIBUTE_GLOBAL,
+  arrayWords,
+  ENTRY_ATTRIBUTES,
+  ENTRY_CONTEXT,
+  ENTRY_FRAME_HI,
+  ENTRY_FRAME_LO,
+  ENTRY_KEY_HI,
+  ENTRY_KEY_LO,
+  ENTRY_WORDS,
+  keyLo,
+  type SetArray,
+} from "../set-array.ts";
+import { type FastRole, Tlb } from "../tlb.ts";
+import { FETCH } from "../translation.ts";
+import { WalkCache } from "../walk-cache.ts";
+import {
+  ARRAYS,
+  ATTRIBUTE_D,
+  ATTRIBUTE_FRAGMENT,
+  ATTRIBUTE_KEY_SHIFT,
+  S_PREFETCH,
+  W_IMAGE,
+} from "./layout.ts";
+import { levelShift } from "./paging.ts";
+import type { X86TranslationProfile } from "./profiles.ts";
+
+/** One modelled entry, for debuggers and tests. */
+export interface CachedEntry {
+  readonly structure: string;
+  readonly lo: number;
+  readonly hi: number;
+  readonly shift: number;
+  readonly pcid: number;
+  readonly global: boolean;
+  readonly writable: boolean;
+  readonly user: boolean;
+  readonly noExecute: boolean;
+  readonly dirty: boolean;
+  readonly key: number;
+  readonly frame: number;
+}
+
+export class X86Caches {
+  readonly l1d4k: Tlb;
+  readonly l1d2m: Tlb;
+  readonly l1d1g: Tlb;
+  readonly l1i4k: Tlb;
+  readonly l1i2m: Tlb;
+  readonly stlb: Tlb;
+  readonly stlb1g: Tlb;
+  readonly tlbs: readonly Tlb[];
+  /** Paging-structure caches by the level of their entries: [2] PDE … [5] PML5E. */
+  readonly walkCaches: readonly (WalkCache | null)[];
+  /** All, in the order of their structure numbers. */
+  readonly arrays: readonly SetArray[];
+  readonly #words: Int32Array;
+
+  constructor(host: ArrayHost, profile: X86TranslationProfile, keeper: FastKeeper) {
+    this.#words = host.words;
+    let base = ARRAYS;
+    let firstEntry = 0;
+    let structure = 0;
+    const place = (geometry: ArrayGeometry): ArrayPlace => {
+      const here = { base, structure, firstEntry };
+      base += arrayWords(geometry);
+      firstEntry += geometry.sets * geometry.ways;
+      structure++;
+      return here;
+    };
+    const tlb = (geometry: ArrayGeometry, role: FastRole): Tlb =>
+      new Tlb(host, geometry, place(geometry), keeper, role);
+    const cache = (geometry: ArrayGeometry): WalkCache => new WalkCache(host, geometry, place(geometry));
+    this.l1d4k = tlb(profile.l1d4k, "data");
+    this.l1d2m = tlb(profile.l1d2m, "data");
+    this.l1d1g = tlb(profile.l1d1g, "data");
+    this.l1i4k = tlb(profile.l1i4k, "exec");
+    this.l1i2m = tlb(profile.l1i2m, "exec");
+    this.stlb = tlb(profile.stlb, "none");
+    this.stlb1g = tlb(profile.stlb1g, "none");
+    const pml5e = cache(profile.pml5e);
+    const pml4e = cache(profile.pml4e);
+    const pdpte = cache(profile.pdpte);
+    const pde = cache(profile.pde);
+    this.tlbs = [this.l1d4k, this.l1d2m, this.l1d1g, this.l1i4k, this.l1i2m, this.stlb, this.stlb1g];
+    this.walkCaches = [null, null, pde, pdpte, pml4e, pml5e];
+    this.arrays = [...this.tlbs, pml5e, pml4e, pdpte, pde];
+  }
+
+  /** Enters an image into the second level; returns its word index. */
+  fillSecond(image: number): number {
+    return this.secondFor(this.#words[image] & 0x3f).insert(image);
+  }
+
+  /** The second-level TLB of a page size. */
+  secondFor(shift: number): Tlb {
+    return shift === 30 ? this.stlb1g : this.stlb;
+  }
+
+  /** Copies an entry (a walk's image or a second-level one) into the first level; returns its word index. */
+  fillFirst(image: number, lo: number, hi: number, kind: number): number {
+    const words = this.#words;
+    const shift = words[image] & 0x3f;
+    if (kind !== FETCH) return this.firstFor(shift, kind).insert(image);
+    if (shift !== 30) return this.firstFor(shift, kind).insert(image);
+    const fragment = S_PREFETCH + W_IMAGE;
+    for (let i = 0; i < ENTRY_WORDS; i++) words[fragment + i] = words[image + i];
+    words[fragment + ENTRY_KEY_LO] = keyLo(lo, 21);
+    words[fragment + ENTRY_KEY_HI] = hi;
+    words[fragment + ENTRY_ATTRIBUTES] |= ATTRIBUTE_FRAGMENT;
+    words[fragment + ENTRY_FRAME_LO] |= (lo >>> 12) & 0x3_fe00;
+    return this.l1i2m.insert(fragment);
+  }
+
+  /** The first-level TLB that holds a page size for a kind of access. */
+  firstFor(shift: number, kind: number): Tlb {
+    if (kind === FETCH) return shift === 12 ? this.l1i4k : this.l1i2m;
+    if (shift === 12) return this.l1d4k;
+    return shift === 21 ? this.l1d2m : this.l1d1g;
+  }
+
+  /** TLB entries of any size that translate an address under a PCID; globals too unless `globals` is 0. */
+  dropPage(lo: number, hi: number, pcid: number, globals: number): number {
+    return (
+      this.l1d4k.dropAddress(lo, hi, 12, pcid, globals) +
+      this.l1d2m.dropAddress(lo, hi, 21, pcid, globals) +
+      this.l1d1g.dropAddress(lo, hi, 30, pcid, globals) +
+      this.l1i4k.dropAddress(lo, hi, 12, pcid, globals) +
+      this.l1i2m.dropAddress(lo, hi, 21, pcid, globals) +
+      this.stlb.dropAddress(lo, hi, 12, pcid, globals) +
+      this.stlb.dropAddress(lo, hi, 21, pcid, globals) +
+      this.stlb1g.dropAddress(lo, hi, 30, pcid, globals) +
+      this.#dropFragments(lo, hi, pcid, globals)
+    );
+  }
+
+  /** Paging-structure entries that would be used for one address under a PCID. */
+  dropWalk(lo: number, hi: number, pcid: number): number {
+    let dropped = 0;
+    for (let level = 2; level <= 5; level++) {
+      dropped += this.walkCaches[level]!.dropAddress(lo, hi, levelShift(level), pcid, 0);
+    }
+    return dropped;
+  }
+
+  /** All paging-structure entries of a PCID (ANY_CONTEXT: of all). */
+  dropWalks(pcid: number): number {
+    let dropped = 0;
+    for (let level = 2; level <= 5; level++) dropped += this.walkCaches[level]!.dropContext(pcid, 0);
+    return dropped;
+  }
+
+  /** All TLB and paging-structure entries of a PCID (ANY_CONTEXT: of all); globals too unless `globals` is 0. */
+  dropContext(pcid: number, globals: number): number {
+    let dropped = this.dropWalks(pcid);
+    for (let i = 0; i < this.tlbs.length; i++) dropped += this.tlbs[i].dropContext(pcid, globals);
+    return dropped;
+  }
+
+  /** Every valid entry, in a fixed order. */
+  list(): CachedEntry[] {
+    const words = this.#words;
+    const found: CachedEntry[] = [];
+    for (const array of this.arrays) {
+      for (let entry = 0; entry < array.entries; entry++) {
+        const at = array.entryAt(entry);
+        if (words[at] === 0) continue;
+        const attributes = words[at + ENTRY_ATTRIBUTES];
+        found.push({
+          structure: array.name,
+          lo: words[at] & ~0x3f,
+          hi: words[at + ENTRY_KEY_HI],
+          shift: words[at] & 0x3f,
+          pcid: words[at + ENTRY_CONTEXT],
+          global: (attributes & ATTRIBUTE_GLOBAL) !== 0,
+          writable: (attributes & 1) !== 0,
+          user: (attributes & 2) !== 0,
+          noExecute: (attributes & 4) !== 0,
+          dirty: (attributes & ATTRIBUTE_D) !== 0,
+          key: (attributes >>> ATTRIBUTE_KEY_SHIFT) & 15,
+          frame: (words[at + ENTRY_FRAME_LO] >>> 0) + words[at + ENTRY_FRAME_HI] * 0x1_0000_0000,
+        });
+      }
+    }
+    return found;
+  }
+
+  hash(seed: number): number {
+    let hash = seed;
+    for (const array of this.arrays) hash = array.hash(hash);
+    return hash;
+  }
+
+  /** The other fragments of a 1 GiB page go with it (SDM 4.10.4.1, note on multiple entries for a page). */
+  #dropFragments(lo: number, hi: number, pcid: number, globals: number): number {
+    const words = this.#words;
+    const tlb = this.l1i2m;
+    let dropped = 0;
+    for (let entry = 0; entry < tlb.entries; entry++) {
+      const at = tlb.entryAt(entry);
+      const entryLo = words[at];
+      if (entryLo === 0 || (words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_FRAGMENT) === 0) continue;
+      if (entryLo >>> 30 !== lo >>> 30 || words[at + ENTRY_KEY_HI] !== hi) continue;
+      dropped += tlb.dropAddress(entryLo, hi, 21, pcid, globals);
+    }
+    return dropped;
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The page walker of 4-level and 5-level paging: Intel SDM vol. 3A 4.5.4 (linear-address translation), 4.8 (accessed
+ * and dirty flags) and 4.10.3 (paging-structure caches). A step function over an explicit walk record in the core's
+ * words (layout.ts): one step is one table read or one A/D update, so that a scheduler can let other cores change the
+ * tables in between. The fill and the access are steps of the translation unit.
+ *
+ * Steps of a walk:
+ * 1. Start at the deepest paging-structure-cache entry that matches the address and the PCID, else at CR3.
+ * 2. Read the entry of the level's table.
+ * 3. P = 0: not present. A reserved bit set: reserved-bit. Either ends the walk; nothing is cached.
+ * 4. An entry that refers to a table: set A by compare-and-swap if it is clear (an entry that changed meanwhile goes
+ *    back to step 3 with its new value), enter it into the paging-structure cache, and go on with step 2 a level down.
+ *    A is set even if the rights so far rule the access out: the entry is used.
+ * 5. A leaf: check the rights of the whole walk (protection or protection-key); then set A, and D for a write, in
+ *    the same manner; then the translation may be cached, since A is 1 in every entry used.
+ *
+ * Physical addresses outside RAM read as all ones.
+ */
+import type { CoherenceLedger } from "../ledger.ts";
+import type { PhysicalMemory } from "../memory.ts";
+import {
+  ATTRIBUTE_GLOBAL,
+  ENTRY_ATTRIBUTES,
+  ENTRY_CONTEXT,
+  ENTRY_FRAME_HI,
+  ENTRY_FRAME_LO,
+  ENTRY_KEY_HI,
+  ENTRY_KEY_LO,
+  ENTRY_ROOT,
+  ENTRY_SLOT,
+  keyHi,
+  keyLo,
+} from "../set-array.ts";
+import { type TranslationCause, WRITE } from "../translation.ts";
+import type { WalkCache } from "../walk-cache.ts";
+import {
+  ATTRIBUTE_D,
+  ATTRIBUTE_KEY_SHIFT,
+  PHASE_FAULT,
+  PHASE_FILL,
+  PHASE_READ,
+  PHASE_UPDATE,
+  S_CR3_HI,
+  S_CR3_LO,
+  S_CR4,
+  S_LEVELS,
+  S_PCID,
+  S_RESERVED_HI,
+  S_STALL,
+  W_ENTRY_HI,
+  W_ENTRY_LO,
+  W_HI,
+  W_IMAGE,
+  W_KIND,
+  W_LEVEL,
+  W_LO,
+  W_NEED,
+  W_PHASE,
+  W_PRIVILEGE,
+  W_RIGHTS,
+  W_TABLE_HI,
+  W_TABLE_LO,
+} from "./layout.ts";
+import {
+  CR4_PGE,
+  levelShift,
+  PDE_LEAF_RESERVED,
+  PDPTE_LEAF_RESERVED,
+  PTE_A,
+  PTE_D,
+  PTE_G,
+  PTE_P,
+  PTE_PS,
+  tableIndex,
+} from "./paging.ts";
+import type { X86TranslationProfile } from "./profiles.ts";
+import { isPermitted, keyDenies } from "./rights.ts";
+
+/** Privilege of a speculative walk: no rights are checked, D is never set. */
+export const SPECULATIVE = 3;
+
+export interface WalkerParts {
+  readonly words: Int32Array;
+  readonly ram: PhysicalMemory;
+  readonly profile: X86TranslationProfile;
+  readonly ledger: CoherenceLedger | null;
+  /** Paging-structure caches by the level of the entries they hold: index 2 PDE … 5 PML5E. */
+  readonly caches: readonly (WalkCache | null)[];
+}
+
+export class Walker {
+  /** Why the last walk that ended in PHASE_FAULT did, and the level of the entry. Not saved: read at once. */
+  cause: TranslationCause = "none";
+  level = 0;
+  readonly #words: Int32Array;
+  readonly #record: number;
+  readonly #ram: PhysicalMemory;
+  readonly #ledger: CoherenceLedger | null;
+  readonly #caches: readonly (WalkCache | null)[];
+  readonly #readCycles: number;
+  readonly #updateCycles: number;
+
+  /** @param record word index of the walk record */
+  constructor(parts: WalkerParts, record: number) {
+    this.#words = parts.words;
+    this.#record = record;
+    this.#ram = parts.ram;
+    this.#ledger = parts.ledger;
+    this.#caches = parts.caches;
+    this.#readCycles = parts.profile.walkReadCycles;
+    this.#updateCycles = parts.profile.updateCycles;
+  }
+
+  /** Step 1. The address is canonical and paging is on. @hot */
+  start(lo: number, hi: number, kind: number, privilege: number): void {
+    const words = this.#words;
+    const r = this.#record;
+    words[r + W_LO] = lo;
+    words[r + W_HI] = hi;
+    words[r + W_KIND] = kind;
+    words[r + W_PRIVILEGE] = privilege;
+    words[r + W_PHASE] = PHASE_READ;
+    const levels = words[S_LEVELS];
+    const context = words[S_PCID];
+    for (let level = 2; level <= levels; level++) {
+      const cache = this.#caches[level]!;
+      const at = cache.find(lo, hi, levelShift(level), context);
+      if (at < 0) continue;
+      if (this.#ledger !== null) this.#ledger.use(cache.holdingOf(at), lo, hi);
+      words[r + W_LEVEL] = level - 1;
+      words[r + W_TABLE_LO] = words[at + ENTRY_FRAME_LO];
+      words[r + W_TABLE_HI] = words[at + ENTRY_FRAME_HI];
+      words[r + W_RIGHTS] = words[at + ENTRY_ATTRIBUTES] & 7;
+      return;
+    }
+    words[r + W_LEVEL] = levels;
+    words[r + W_TABLE_LO] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
+    words[r + W_TABLE_HI] = (words[S_CR3_HI] >>> 12) & 0xff;
+    words[r + W_RIGHTS] = 3;
+  }
+
+  /** One step in PHASE_READ or PHASE_UPDATE; returns the phase after it. @hot */
+  step(): number {
+    return this.#words[this.#record + W_PHASE] === PHASE_READ ? this.#read() : this.#update();
+  }
+
+  /** Step 2. @hot */
+  #read(): number {
+    const words = this.#words;
+    const r = this.#record;
+    words[S_STALL] += this.#readCycles;
+    const slot = this.#slot();
+    if (slot < 0) {
+      words[r + W_ENTRY_LO] = -1;
+      words[r + W_ENTRY_HI] = -1;
+    } else {
+      if (this.#ledger !== null)
+        this.#ledger.tableRead(words[r + W_TABLE_LO], words[r + W_LO], words[r + W_HI]);
+      words[r + W_ENTRY_LO] = this.#ram.i32[slot];
+      words[r + W_ENTRY_HI] = this.#ram.i32[slot + 1];
+    }
+    return this.#judge();
+  }
+
+  /** The update of steps 4 and 5: atomic, on the entry as it was judged or not at all. @hot */
+  #update(): number {
+    const words = this.#words;
+    const r = this.#record;
+    words[S_STALL] += this.#updateCycles;
+    const slot = this.#slot();
+    const ram = this.#ram;
+    const lo = ram.i32[slot];
+    const hi = ram.i32[slot + 1];
+    if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) {
+      words[r + W_ENTRY_LO] = lo;
+      words[r + W_ENTRY_HI] = hi;
+      return this.#judge();
+    }
+    const updated = lo | words[r + W_NEED];
+    ram.write32(slot * 4, updated);
+    words[r + W_ENTRY_LO] = updated;
+    return this.#isLeaf() ? this.#finish() : this.#descend();
+  }
+
+  /** Steps 3 to 5 on the entry in hand, as far as they go without touching memory. @hot */
+  #judge(): number {
+    const words = this.#words;
+    const r = this.#record;
+    const level = words[r + W_LEVEL];
+    const lo = words[r + W_ENTRY_LO];
+    const hi = words[r + W_ENTRY_HI];
+    if ((lo & PTE_P) === 0) return this.#fail("not-present");
+    if ((hi & words[S_RESERVED_HI]) !== 0) return this.#fail("reserved-bit");
+    if (level > 1) {
+      if ((lo & PTE_PS) === 0) {
+        if ((lo & PTE_A) !== 0) return this.#descend();
+        words[r + W_NEED] = PTE_A;
+        return (words[r + W_PHASE] = PHASE_UPDATE);
+      }
+      if (level > 3 || (lo & (level === 3 ? PDPTE_LEAF_RESERVED : PDE_LEAF_RESERVED)) !== 0) {
+        return this.#fail("reserved-bit");
+      }
+    }
+    const kind = words[r + W_KIND];
+    const privilege = words[r + W_PRIVILEGE];
+    const attributes = this.#attributes();
+    if (privilege !== SPECULATIVE && !isPermitted(words, attributes, kind, privilege)) {
+      return this.#fail(keyDenies(words, attributes, kind, privilege) ? "protection-key" : "protection");
+    }
+    const need = kind === WRITE ? PTE_A | PTE_D : PTE_A;
+    if ((lo & need) === need) return this.#finish();
+    words[r + W_NEED] = need;
+    return (words[r + W_PHASE] = PHASE_UPDATE);
+  }
+
+  /** End of step 4: the entry refers to a table, is valid and has A = 1. @hot */
+  #descend(): number {
+    const words = this.#words;
+    const r = this.#record;
+    const level = words[r + W_LEVEL];
+    this.#image(this.#combined(), levelShift(level));
+    this.#caches[level]!.insert(r + W_IMAGE);
+    words[r + W_RIGHTS] = this.#combined();
+    words[r + W_TABLE_LO] = words[r + W_IMAGE + ENTRY_FRAME_LO];
+    words[r + W_TABLE_HI] = words[r + W_IMAGE + ENTRY_FRAME_HI];
+    words[r + W_LEVEL] = level - 1;
+    return (words[r + W_PHASE] = PHASE_READ);
+  }
+
+  /** End of step 5. @hot */
+  #finish(): number {
+    const words = this.#words;
+    const r = this.#record;
+    const level = words[r + W_LEVEL];
+    this.#image(this.#attributes(), levelShift(level));
+    // Bits 20:13 and 29:13 of a large leaf are 0 here; bit 12 is PAT.
+    if (level > 1) words[r + W_IMAGE + ENTRY_FRAME_LO] &= ~1;
+    return (words[r + W_PHASE] = PHASE_FILL);
+  }
+
+  /** Rights of the walk including the entry in hand. @hot */
+  #combined(): number {
+    const words = this.#words;
+    const r = this.#record;
+    const above = words[r + W_RIGHTS];
+    const here = ((words[r + W_ENTRY_LO] >>> 1) & 3) | ((words[r + W_ENTRY_HI] >>> 31) << 2);
+    return (above & here & 3) | ((above | here) & 4);
+  }
+
+  /** Attributes of the leaf in hand. @hot */
+  #attributes(): number {
+    const words = this.#words;
+    const lo = words[this.#record + W_ENTRY_LO];
+    const hi = words[this.#record + W_ENTRY_HI];
+    let attributes = this.#combined() | (((hi >>> 27) & 15) << ATTRIBUTE_KEY_SHIFT);
+    if ((lo & PTE_D) !== 0) attributes |= ATTRIBUTE_D;
+    if ((lo & PTE_G) !== 0 && (words[S_CR4] & CR4_PGE) !== 0) attributes |= ATTRIBUTE_GLOBAL;
+    return attributes;
+  }
+
+  /** @hot */
+  #image(attributes: number, shift: number): void {
+    const words = this.#words;
+    const r = this.#record;
+    const image = r + W_IMAGE;
+    const lo = words[r + W_ENTRY_LO];
+    const hi = words[r + W_ENTRY_HI];
+    words[image + ENTRY_KEY_LO] = keyLo(words[r + W_LO], shift);
+    words[image + ENTRY_KEY_HI] = keyHi(words[r + W_HI], shift);
+    words[image + ENTRY_CONTEXT] = words[S_PCID];
+    words[image + ENTRY_ATTRIBUTES] = attributes;
+    words[image + ENTRY_FRAME_LO] = (lo >>> 12) | (hi << 20);
+    words[image + ENTRY_FRAME_HI] = (hi >>> 12) & 0xff;
+    words[image + ENTRY_SLOT] = this.#slot();
+    words[image + ENTRY_ROOT] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
+  }
+
+  /** @hot */
+  #isLeaf(): boolean {
+    const words = this.#words;
+    return words[this.#record + W_LEVEL] === 1 || (words[this.#record + W_ENTRY_LO] & PTE_PS) !== 0;
+  }
+
+  /** Index of the entry's low word in RAM, or -1. @hot */
+  #slot(): number {
+    const words = this.#words;
+    const r = this.#record;
+    const table = words[r + W_TABLE_LO];
+    if (words[r + W_TABLE_HI] !== 0 || table >>> 0 >= this.#ram.frames) return -1;
+    return table * 1024 + tableIndex(words[r + W_LO], words[r + W_HI], words[r + W_LEVEL]) * 2;
+  }
+
+  #fail(cause: TranslationCause): number {
+    const words = this.#words;
+    this.cause = cause;
+    this.level = words[this.#record + W_LEVEL];
+    return (words[this.#record + W_PHASE] = PHASE_FAULT);
+  }
+
+  /** Rights and key of the leaf at which the last walk failed for protection. */
+  failedAttributes(): number {
+    return this.#attributes();
+  }
+}
