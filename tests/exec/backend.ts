@@ -1,0 +1,96 @@
+/** What runs a block: every backend that the case files and the random blocks go through. */
+import {
+  evaluate,
+  type Machine,
+  type Outcome,
+  recordBits,
+  writeRecordBits,
+} from "../../emu/backends/reference/index.ts";
+import { type Block, memAccess } from "../../emu/ir/index.ts";
+import { copyScene, hex, PAGE_BYTES, type Page, type Scene, viewOf } from "./scene.ts";
+
+export interface Ending {
+  /** describe() of the outcome. */
+  readonly outcome: string;
+  /** After the run, condition bits materialised. */
+  readonly scene: Scene;
+}
+
+export interface Backend {
+  readonly name: string;
+  run(block: Block, start: Scene): Ending;
+}
+
+/** An outcome as the case files write it. */
+export function describe(outcome: Outcome): string {
+  const { pc, retired } = outcome;
+  const words = (): string => {
+    switch (outcome.kind) {
+      case "jump":
+      case "indirect":
+        return `${outcome.kind} ${hex(pc)} ${outcome.transfer}`;
+      case "branch":
+        return `branch ${hex(pc)} ${outcome.taken ? "taken" : "not-taken"}`;
+      case "exit-if":
+      case "fault":
+        return `${outcome.kind} ${hex(pc)}`;
+      case "trap":
+        return `trap ${hex(pc)} ${outcome.trap}`;
+      case "helper":
+        return `helper ${hex(pc)} ${outcome.helper} ${hex(outcome.a)} ${hex(outcome.b)}`;
+    }
+  };
+  return `${words()}, ${retired} retired`;
+}
+
+export const REFERENCE: Backend = {
+  name: "reference",
+  run(block, start) {
+    const scene = copyScene(start);
+    const machine = new SceneMachine(scene);
+    const outcome = evaluate(block, machine);
+    writeRecordBits(machine.state, recordBits(machine.state));
+    return { outcome: describe(outcome), scene };
+  },
+};
+
+/** The reference's machine on a scene: an access needs every page it touches, and the permission, before it moves a byte. */
+class SceneMachine implements Machine {
+  readonly state: DataView;
+  readonly #scene: Scene;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    this.state = viewOf(scene);
+  }
+
+  load(address: bigint, sizeBytes: number, attr: number): bigint | null {
+    const bytes = this.#bytes(address, sizeBytes, attr, memAccess(attr).order === "locked");
+    if (bytes === null) return null;
+    return bytes.reduceRight((value, [page, offset]) => (value << 8n) | BigInt(page.bytes[offset]!), 0n);
+  }
+
+  store(address: bigint, sizeBytes: number, value: bigint, attr: number): "done" | "fault" {
+    const bytes = this.#bytes(address, sizeBytes, attr, true);
+    if (bytes === null) return "fault";
+    bytes.forEach(([page, offset], index) => {
+      page.bytes[offset] = Number((value >> BigInt(8 * index)) & 0xffn);
+    });
+    return "done";
+  }
+
+  /** Where each byte of an access lies, or null if it faults. */
+  #bytes(address: bigint, sizeBytes: number, attr: number, writes: boolean): [Page, number][] | null {
+    if (memAccess(attr).alignment === "natural" && address % BigInt(sizeBytes) !== 0n) return null;
+    const places: [Page, number][] = [];
+    for (let index = 0n; index < sizeBytes; index++) {
+      const at = BigInt.asUintN(64, address + index);
+      const page = this.#scene.pages.get(at & ~(PAGE_BYTES - 1n));
+      if (page === undefined || (writes && page.access === "read-only")) return null;
+      places.push([page, Number(at % PAGE_BYTES)]);
+    }
+    return places;
+  }
+}
+
+export const BACKENDS: readonly Backend[] = [REFERENCE];
