@@ -40,7 +40,10 @@ static inline void *arch_thread_pointer(void)
 	return pointer;
 }
 
+#define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
 
 static inline long arch_set_thread_pointer(void *pointer)
 {
@@ -166,9 +169,24 @@ const char *arch_register_name(unsigned index);
 /* The first address of the kernel's half, with 4 and with 5 levels. */
 #define ARCH_KERNEL_ADDRESS 0xffff800000000000UL
 
+/* ---- other faults: each function does nothing but take one, at the PC given ---- */
+
+void arch_illegal(void); /* SIGILL, ILL_ILLOPN */
+extern const char arch_illegal_pc[];
+
+#define ARCH_HAS_DIVIDE_FAULT 1
+void arch_divide(void); /* by zero: SIGFPE, FPE_INTDIV */
+extern const char arch_divide_pc[];
+
+/* The errors of arch_prctl(), and that it gives back what was set. NULL, or what is wrong. */
+const char *arch_check_thread_pointer_calls(void *unmapped);
+
 /* ---- protection keys: two bits per key, access disable and write disable (SDM vol. 3, 4.6.2) ---- */
 
 #define ARCH_HAS_PKEYS 1
+
+/* Instruction fetches are not checked against the key. */
+#define ARCH_FETCH_IGNORES_PKEYS 1
 
 /* Call only after pkey_alloc() has succeeded: without CR4.PKE both instructions are #UD. */
 static inline uint32_t arch_pkey_rights_register(void)
