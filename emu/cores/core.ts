@@ -70,6 +70,9 @@ export abstract class Core implements Cpu {
   /** The whole state region as words and as bytes. */
   readonly state: Int32Array;
   readonly stateBytes: Uint8Array;
+  readonly stateHalves: Uint16Array;
+  /** Accesses of alignment class `checked` must be aligned now (x86: CR0.AM, EFLAGS.AC, CPL 3). */
+  alignmentChecked = false;
   readonly budget: EventBudget = new EventBudget();
   abstract readonly mmu: TranslationUnit;
   abstract readonly interrupts: InterruptSource;
@@ -97,11 +100,11 @@ export abstract class Core implements Cpu {
     this.ram = ram;
     this.state = new Int32Array(ram.engine, stateOffset, stateWords);
     this.stateBytes = new Uint8Array(ram.engine, stateOffset, stateWords * 4);
+    this.stateHalves = new Uint16Array(ram.engine, stateOffset, stateWords * 2);
   }
 
   /** USER or SUPERVISOR: the regime in which guest instructions execute now. */
   abstract readonly regime: 0 | 1;
-  /** Frames whose code is kernel text decode the enter trap; decided by the machine. */
   /** An interrupt is pending that the core would accept now (mask, shadow and priority considered). */
   abstract interruptDeliverable(): boolean;
   /** Starts the delivery of the highest interrupt: phase `microcode`. PC is the saved PC. */

@@ -7,13 +7,19 @@
  *    12  flags carry (i32) carry in of adc/sbb, preserved carry of inc/dec, count of shifts
  *    16  flags A (i64)     first operand; the result for logic; the bits themselves for "explicit"
  *    24  flags B (i64)     second operand
- *    32  reserved
+ *    32  access phase (i32)  1: the first half of a page-crossing access is translated
+ *    36  access pa (i32)     its physical address
+ *    40  locked (i32)        a bus-locked sequence is open
+ *    44  reserved
  */
 export const STATE_PC = 0;
 export const STATE_FLAGS_KIND = 8;
 export const STATE_FLAGS_CARRY = 12;
 export const STATE_FLAGS_A = 16;
 export const STATE_FLAGS_B = 24;
+export const STATE_ACCESS_PHASE = 32;
+export const STATE_ACCESS_FIRST_PA = 36;
+export const STATE_LOCKED = 40;
 /** First byte that frontends may use. */
 export const STATE_FRONTEND_BASE = 64;
 /** Bytes reserved for all slots of a frontend, the vector and floating-point area included. */
