@@ -136,8 +136,8 @@ export class Packer {
     this.#prepare();
     this.#recordLiveness();
     this.#removeUnused();
-    this.#findLastUses();
     this.#findRecords();
+    this.#findLastUses();
     this.#findTargets();
     const start = page.length;
     for (let i = 0; i < this.#code.length; i++) if (this.#removed[i] === 0) this.#emit(i, this.#code[i]!);
@@ -201,7 +201,8 @@ export class Packer {
     for (let i = this.#code.length - 1; i >= 0; i--) {
       if (this.#removed[i]) continue;
       const { opcode, result, args } = this.#code[i]!;
-      const at = isDeferred(opcode) ? Math.max(i, this.#lastUse[result]!) : i;
+      const deferred = isDeferred(opcode) || this.#isAddressSum(this.#code[i]!);
+      const at = deferred ? Math.max(i, this.#lastUse[result]!) : i;
       for (const arg of args) if (this.#lastUse[arg]! < at) this.#lastUse[arg] = at;
     }
   }
@@ -280,8 +281,7 @@ export class Packer {
   /** The operation is emitted at its definition and writes its own cell (it is no constant, name or address). */
   #computes(definition: Instruction): boolean {
     const { opcode } = definition;
-    if (opcode === "addr" || opcode === "zext.i64" || opcode === "wrap.i32") return false;
-    if (opcode.startsWith("const.") || GET_WIDTH[opcode] !== undefined) return false;
+    if (isDeferred(opcode) || opcode.startsWith("const.") || GET_WIDTH[opcode] !== undefined) return false;
     return !this.#isAddressSum(definition);
   }
 
@@ -749,13 +749,7 @@ type Target = readonly [lo: number, hi: number];
 
 /** Emitted where it is used, so that its operands live as long as its result. */
 function isDeferred(opcode: Opcode): boolean {
-  return (
-    opcode === "addr" ||
-    opcode === "zext.i64" ||
-    opcode === "wrap.i32" ||
-    opcode === "add.i64" ||
-    opcode === "sub.i64"
-  );
+  return opcode === "addr" || opcode === "zext.i64" || opcode === "wrap.i32";
 }
 
 /** The operation leaves 0 in the high word of its i32 result. */
