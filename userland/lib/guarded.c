@@ -15,6 +15,7 @@ static void on_fault(int signal, struct siginfo *info, struct ucontext *uc)
 		self->fault.address = info->fault.address;
 		self->fault.code = info->code;
 		self->fault.is_write = arch_context_is_write(uc);
+		self->fault.is_key_fault = arch_context_is_key_fault(uc);
 		self->fault.pkey = info->code == SEGV_PKUERR ? info->fault.pkey : 0;
 		arch_context_set_pc(uc, (uintptr_t)arch_guarded_fixup);
 		return;

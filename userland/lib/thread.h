@@ -14,7 +14,7 @@ struct thread {
 	struct {
 		void *address; /* of the last guarded access that faulted */
 		int code; /* its si_code */
-		int is_write;
+		int is_write, is_key_fault;
 		uint32_t pkey;
 	} fault;
 	uint64_t random; /* state of thread_random() */

@@ -11,7 +11,7 @@ const char program_name[] = "calls";
 
 static unsigned long call_count;
 
-static __attribute__((noinline, noclone, optimize("no-optimize-sibling-calls"))) uint64_t fib(unsigned n)
+static __attribute__((noinline)) uint64_t fib(unsigned n)
 {
 	call_count++;
 	return n < 2 ? n : fib(n - 1) + fib(n - 2);
@@ -28,7 +28,7 @@ static uint64_t fib_by_adding(unsigned n)
 	return a;
 }
 
-static __attribute__((noinline, noclone)) void quicksort(uint32_t *low, uint32_t *high)
+static __attribute__((noinline)) void quicksort(uint32_t *low, uint32_t *high)
 {
 	if (high - low < 2)
 		return;

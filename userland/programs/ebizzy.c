@@ -2,7 +2,7 @@
  * ebizzy [THREADS] [RECORDS] [CHUNK_KIB]
  * An allocator storm in the manner of `ebizzy -m`: every record takes a chunk of a shared table at random,
  * copies it into memory that it maps for this, looks a random key up by binary search, and unmaps the copy.
- * THREADS defaults to the CPUs (2..16); RECORDS, in all, to 128; CHUNK_KIB to 16.
+ * THREADS defaults to the CPUs (2..16); RECORDS, in all, to 128; CHUNK_KIB to 8.
  * Checks: the copy equals the chunk (sum), and the key is where it must be.
  * Output: threads, records, chunk. Status 0.
  */
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 {
 	threads = (unsigned)argument(argc, argv, 1, "threads", default_threads(), 1, MAX_THREADS);
 	records = argument(argc, argv, 2, "records", 128, 1, 1UL << 40);
-	chunk = argument(argc, argv, 3, "chunk KiB", 16, 4, 1UL << 16) << 10;
+	chunk = argument(argc, argv, 3, "chunk KiB", 8, 4, 1UL << 16) << 10;
 	arguments_end(argc, argv, 3);
 	for (unsigned number = 0; number < CHUNKS; number++) {
 		table[number] = map(chunk);

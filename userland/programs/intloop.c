@@ -1,7 +1,7 @@
 /*
  * intloop [LOG2_SIZE] [ROUNDS]
  * Integer work with no system call inside: a sieve of Eratosthenes over 2^LOG2_SIZE numbers (default 20),
- * one byte each, then an FNV-1a hash over the primes; ROUNDS times (default 1). About 8 instructions
+ * one byte each, then an FNV-1a hash over the primes; ROUNDS times (default 1). About 20 instructions
  * per number. The benchmark's instruction kernel.
  * Checks: the number of primes below 2^LOG2_SIZE, and that every round gives the same hash.
  * Output: size, primes, hash. Status 0.

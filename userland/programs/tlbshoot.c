@@ -13,6 +13,8 @@
 
 const char program_name[] = "tlbshoot";
 
+#define BATCH 128 /* reads between two calls of sched_yield */
+
 static struct {
 	unsigned long rounds, mode;
 	volatile uint64_t *word;
@@ -30,7 +32,7 @@ static void reader(struct thread *self)
 	for (unsigned long pass = 0; pass < 64 * shared.rounds; pass++) {
 		if (__atomic_load_n(&shared.stop, __ATOMIC_ACQUIRE))
 			break;
-		for (unsigned i = 0; i < 256; i++) {
+		for (unsigned i = 0; i < BATCH; i++) {
 			uint64_t value = 0, gone = __atomic_load_n(&shared.gone, __ATOMIC_ACQUIRE);
 			if (!shared.mode)
 				value = *shared.word;
@@ -41,6 +43,7 @@ static void reader(struct thread *self)
 				observe_nothing(&seen);
 			else if (!observe_value(&seen, value) || value <= gone)
 				fail("read %lu after %lu; %lu is unmapped", value, seen.lowest, gone);
+			arch_pause();
 		}
 		sys_sched_yield();
 	}

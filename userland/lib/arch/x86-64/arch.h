@@ -185,6 +185,12 @@ const char *arch_check_thread_pointer_calls(void *unmapped);
 
 #define ARCH_HAS_PKEYS 1
 
+/* True if the CPU says that the key denied the access; the page was present then. */
+static inline int arch_context_is_key_fault(const struct ucontext *uc)
+{
+	return (uc->context.error_code >> 5) & 1;
+}
+
 /* Instruction fetches are not checked against the key. */
 #define ARCH_FETCH_IGNORES_PKEYS 1
 
