@@ -136,6 +136,8 @@ export interface Platform {
 
 /** What the kernel tells the coherence ledger (mmu/). */
 export interface LedgerPort {
+  /** Every allocation of a frame, as page or table. */
+  frameAllocated(frame: number): void;
   frameFreed(frame: number): void;
   tableFreed(frame: number): void;
   enterLazy(core: number): void;

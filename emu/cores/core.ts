@@ -54,6 +54,17 @@ export interface CoreHost {
   trace(core: Core, event: string, a: number, b: number): void;
 }
 
+/** A saved core, its state region excluded. */
+export interface CoreState {
+  readonly phase: Phase;
+  readonly clock: number;
+  readonly retired: number;
+  readonly waitAddress: number;
+  readonly waitValue: number;
+  readonly alignmentChecked: boolean;
+  readonly architecture: unknown;
+}
+
 /** Pending interrupts of one core, masks of the core itself excluded. */
 export interface InterruptSource {
   /** Virtual time at which something is to be looked at next (timer, message in flight); Infinity: never. */
@@ -128,6 +139,35 @@ export abstract class Core implements Cpu {
   abstract interruptsEnabled(): boolean;
   abstract setInterruptsEnabled(enabled: boolean): void;
   abstract returnFromTrap(): void;
+
+  /** Folds the architectural registers, with flags materialised, into 32 bits. */
+  abstract architecturalHash(): number;
+  /** Mutable state of the architecture's part that is not in the state region. */
+  protected abstract saveArchitecture(): unknown;
+  protected abstract restoreArchitecture(saved: unknown): void;
+
+  /** Plain data: what of this core is not in its state region. */
+  save(): CoreState {
+    return {
+      phase: this.phase,
+      clock: this.clock,
+      retired: this.retired,
+      waitAddress: this.waitAddress,
+      waitValue: this.#waitValue,
+      alignmentChecked: this.alignmentChecked,
+      architecture: this.saveArchitecture(),
+    };
+  }
+
+  restore(saved: CoreState): void {
+    this.phase = saved.phase;
+    this.clock = saved.clock;
+    this.retired = saved.retired;
+    this.waitAddress = saved.waitAddress;
+    this.#waitValue = saved.waitValue;
+    this.alignmentChecked = saved.alignmentChecked;
+    this.restoreArchitecture(saved.architecture);
+  }
 
   get accessFault(): TranslationFault {
     return this.mmu.fault;
@@ -216,7 +256,6 @@ export abstract class Core implements Cpu {
   readyTime(): number {
     if (this.phase === "parked") return Number.POSITIVE_INFINITY;
     if (this.waitAddress >= 0) {
-      if (this.ram.read32(this.waitAddress) !== this.#waitValue) return this.clock;
       if (!this.interruptsEnabled()) return Number.POSITIVE_INFINITY;
     } else if (this.phase !== "halted") {
       return this.clock;
@@ -226,9 +265,25 @@ export abstract class Core implements Cpu {
     return Math.max(this.clock, this.interrupts.nextEventTime);
   }
 
-  /** The word that the core waits for is what ends its wait (not an interrupt): for stall reports. */
+  /** The core spins on a word that has not changed yet. */
   get waiting(): boolean {
     return this.waitAddress >= 0;
+  }
+
+  /** The word that the core spins on has changed. @hot */
+  wordChanged(): boolean {
+    return this.waitAddress >= 0 && this.ram.read32(this.waitAddress) !== this.#waitValue;
+  }
+
+  /** Ends the spin at a virtual time: the skipped iterations are charged. */
+  endWait(time: number): void {
+    this.waitAddress = -1;
+    if (this.clock < time) this.clock = time;
+  }
+
+  /** Virtual time at which a user slice must end: its limit or the next event. */
+  userSliceEnd(): number {
+    return Math.min(this.userLimit, this.interrupts.nextEventTime);
   }
 
   /**

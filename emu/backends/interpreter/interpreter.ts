@@ -124,7 +124,7 @@ export class Interpreter implements Engine {
     const u8 = this.#ram.u8;
     const view = this.#ram.view;
     const fastBase = core.regime * FAST_REGIME_WORDS;
-    let budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userLimit - core.clock);
+    let budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userSliceEnd() - core.clock);
     let left = budget;
     let page = this.#resumePage[core.id]!;
     let pc = 0;
