@@ -8,7 +8,7 @@ const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
   [/\bfor \((?:const|let) [^;]* of /, "for…of"],
   [/\btry \{/, "try"],
   [/\bBigInt\(|\d+n\b/, "a bigint"],
-  [/[=(,:?] *\{(?! *$)|[=(,?] *\[/, "an object or array literal"],
+  [/[=(,?] *\{|: *\{(?! *$)|[=(,?] *\[/m, "an object or array literal"],
   [/\bnew (?!Error)[A-Z]/, "an allocation"],
 ];
 
