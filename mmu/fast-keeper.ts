@@ -47,7 +47,7 @@ export class FastKeeper {
     this.#words[this.#count] = 0;
   }
 
-  /** Adds a page's read tag, and its write tag if `writable` is 1. `pagePa` is below 4 GiB. @hot */
+  /** Adds a page's read tag, and its write tag if `writable` is 1. `pagePa` is the page's physical address mod 2^32. @hot */
   insertData(lo: number, hi: number, regime: number, pagePa: number, writable: number, marked: number): void {
     const pageLo = lo & ~0xfff;
     const at = this.#claim(pageLo, regime, pagePa);

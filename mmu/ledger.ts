@@ -217,11 +217,7 @@ export class CoherenceLedger {
       throw new Error(`ledger: core ${core} joins as number ${this.#cores.length}`);
     const first = this.#length;
     this.#length += entries;
-    this.#holdings = new Holdings(this.#length);
     this.#cores.push({ holder, first, end: this.#length, lazy: false, tag: -1, root: -1, condemned: 0 });
-    for (const each of this.#cores) {
-      this.#holdings.core.fill(this.#cores.indexOf(each), each.first, each.end);
-    }
     return first;
   }
 
@@ -235,7 +231,7 @@ export class CoherenceLedger {
     context: number,
     frame: number,
   ): void {
-    const h = this.#holdings;
+    const h = this.#allHoldings();
     h.lo[holding] = lo;
     h.hi[holding] = hi;
     h.shift[holding] = shift;
@@ -408,8 +404,19 @@ export class CoherenceLedger {
     this.violations.splice(0, this.violations.length, ...state.violations);
   }
 
+  /** The columns, made when all cores have joined. */
+  #allHoldings(): Holdings {
+    if (this.#holdings.core.length !== this.#length) {
+      this.#holdings = new Holdings(this.#length);
+      for (let core = 0; core < this.#cores.length; core++) {
+        this.#holdings.core.fill(core, this.#cores[core].first, this.#cores[core].end);
+      }
+    }
+    return this.#holdings;
+  }
+
   #columns(): (Float64Array | Int32Array | Uint8Array)[] {
-    return [this.#heads, this.#isFree, ...this.#freeEvents.arrays(), ...this.#holdings.arrays()];
+    return [this.#heads, this.#isFree, ...this.#freeEvents.arrays(), ...this.#allHoldings().arrays()];
   }
 
   #listFor(leadsTo: "frame" | "table", shift: number, frame: number): number {

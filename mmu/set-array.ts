@@ -14,6 +14,7 @@
  *     6 slot     provenance: physical address / 4 of the table slot that it was read from, -1 outside RAM
  *     7 root     frame number (low 32 bits) of the root table of the walk that filled it
  */
+import type { FastKeeper } from "./fast-keeper.ts";
 import type { CoherenceLedger } from "./ledger.ts";
 import { nextRandom } from "./random.ts";
 import type { TranslationObserver } from "./translation.ts";
@@ -50,6 +51,8 @@ export interface ArrayGeometry {
 export interface ArrayHost {
   readonly core: number;
   readonly words: Int32Array;
+  /** Word with a bit per structure: set if the array may hold entries. Speeds lookups up; decides nothing. */
+  readonly occupied: number;
   /** Word of the random generator; -1: replace first-in first-out. */
   readonly random: number;
   readonly observer: TranslationObserver | null;
@@ -68,6 +71,14 @@ export interface ArrayPlace {
   readonly firstEntry: number;
 }
 
+/** What an array's entries are. One class serves all, so that the hot paths see one shape. */
+export interface ArrayPurpose {
+  readonly leadsTo: "frame" | "table";
+  /** The fast-TLB tags that are copies of its entries; keeper null: none. */
+  readonly keeper: FastKeeper | null;
+  readonly fastTags: "data" | "exec";
+}
+
 /** Words of an array. */
 export function arrayWords(geometry: ArrayGeometry): number {
   return geometry.sets * (2 + geometry.ways * ENTRY_WORDS);
@@ -83,29 +94,40 @@ export function keyHi(hi: number, shift: number): number {
   return shift <= 32 ? hi : hi & (-1 << (shift - 32));
 }
 
-export abstract class SetArray {
+export class SetArray {
   readonly name: string;
   readonly structure: number;
-  /** Entries in it now; a lookup in an empty array can be skipped. */
+  /** Its bit in the host's word `occupied`. */
+  readonly bit: number;
   readonly entries: number;
-  protected readonly words: Int32Array;
+  readonly #words: Int32Array;
   readonly #host: ArrayHost;
+  readonly #occupied: number;
   readonly #headers: number;
   readonly #first: number;
   readonly #setMask: number;
   readonly #ways: number;
   readonly #stride: number;
   readonly #fullMask: number;
+  readonly #leadsTo: "frame" | "table";
+  readonly #keeper: FastKeeper | null;
+  readonly #isExec: boolean;
+  readonly #random: number;
+  readonly #ledger: CoherenceLedger | null;
+  /** There is an observer or a ledger. */
+  readonly #isFollowed: boolean;
   readonly #holdings: number;
 
-  constructor(host: ArrayHost, geometry: ArrayGeometry, place: ArrayPlace) {
+  constructor(host: ArrayHost, geometry: ArrayGeometry, place: ArrayPlace, purpose: ArrayPurpose) {
     if (geometry.ways < 1 || geometry.ways > 31 || (geometry.sets & (geometry.sets - 1)) !== 0) {
       throw new RangeError(`${geometry.name}: ${geometry.sets} sets of ${geometry.ways} ways`);
     }
     this.name = geometry.name;
     this.structure = place.structure;
+    this.bit = 1 << place.structure;
+    this.#occupied = host.occupied;
     this.entries = geometry.sets * geometry.ways;
-    this.words = host.words;
+    this.#words = host.words;
     this.#host = host;
     this.#headers = place.base;
     this.#first = place.base + geometry.sets * 2;
@@ -113,60 +135,76 @@ export abstract class SetArray {
     this.#ways = geometry.ways;
     this.#stride = geometry.ways * ENTRY_WORDS;
     this.#fullMask = 2 ** geometry.ways - 1;
+    this.#leadsTo = purpose.leadsTo;
+    this.#keeper = purpose.keeper;
+    this.#isExec = purpose.fastTags === "exec";
+    this.#random = host.random;
+    this.#ledger = host.ledger;
+    this.#isFollowed = host.observer !== null || host.ledger !== null;
     this.#holdings = host.holdings + place.firstEntry;
   }
 
   /** Word index of the entry for an address under a context (or global), or -1. Changes nothing. @hot */
   find(lo: number, hi: number, shift: number, context: number): number {
-    const words = this.words;
     const set = this.#setOf(lo, hi, shift);
-    if (words[this.#headers + (set << 1)] === 0) return -1;
-    const wantLo = keyLo(lo, shift);
-    const wantHi = keyHi(hi, shift);
-    let at = this.#first + set * this.#stride;
-    const end = at + this.#stride;
-    for (; at < end; at += ENTRY_WORDS) {
-      if (words[at] !== wantLo || words[at + ENTRY_KEY_HI] !== wantHi) continue;
-      if (words[at + ENTRY_CONTEXT] === context || (words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) {
-        return at;
-      }
-    }
-    return -1;
+    if (this.#words[this.#headers + (set << 1)] === 0) return -1;
+    return this.#match(this.#first + set * this.#stride, keyLo(lo, shift), keyHi(hi, shift), context);
   }
 
   /**
-   * Fills: copies the eight words at `image` in, over the entry that its key and context find, into a free way, or over
-   * the victim. Returns the word index. @hot
+   * Begins a fill: makes room for an entry (over the one that the address and context find, in a free way, or over the
+   * victim), writes its key and context and returns its word index. The caller writes the other words and calls
+   * settle(). @hot
    */
-  insert(image: number): number {
-    const words = this.words;
-    const lo = words[image];
-    const shift = lo & SHIFT_MASK;
-    const hi = words[image + ENTRY_KEY_HI];
-    let at = this.find(lo, hi, shift, words[image + ENTRY_CONTEXT]);
-    if (at >= 0) this.#detach(at);
-    else at = this.#makeRoom(lo, hi, shift);
-    words[at] = lo;
-    words[at + 1] = hi;
-    words[at + 2] = words[image + 2];
-    words[at + 3] = words[image + 3] & ~ATTRIBUTE_HELD_FAST;
-    words[at + 4] = words[image + 4];
-    words[at + 5] = words[image + 5];
-    words[at + 6] = words[image + 6];
-    words[at + 7] = words[image + 7];
-    const host = this.#host;
-    if (host.observer !== null) {
-      host.observer.fill(host.core, this.structure, lo & ~SHIFT_MASK, hi, words[at + ENTRY_FRAME_LO] >>> 0);
+  claim(lo: number, hi: number, shift: number, context: number): number {
+    const words = this.#words;
+    const set = this.#setOf(lo, hi, shift);
+    const header = this.#headers + (set << 1);
+    const first = this.#first + set * this.#stride;
+    const wantLo = keyLo(lo, shift);
+    const wantHi = keyHi(hi, shift);
+    const valid = words[header];
+    let at = valid === 0 ? -1 : this.#match(first, wantLo, wantHi, context);
+    if (at >= 0) {
+      this.#detach(at);
+    } else {
+      const free = ~valid & this.#fullMask;
+      const way = free !== 0 ? 31 - Math.clz32(free & -free) : this.#makeRoom(header, first);
+      words[header] = valid | (1 << way);
+      at = first + way * ENTRY_WORDS;
     }
-    if (host.ledger !== null) this.#hold(at, host.ledger);
+    words[this.#occupied] |= this.bit;
+    words[at] = wantLo;
+    words[at + ENTRY_KEY_HI] = wantHi;
+    words[at + ENTRY_CONTEXT] = context;
+    return at;
+  }
+
+  /** Ends a fill: tells who follows it. @hot */
+  settle(at: number): void {
+    if (this.#isFollowed) this.#settleFollowed(at);
+  }
+
+  /** Fills with a copy of the eight words at `image`; returns the word index. @hot */
+  insert(image: number): number {
+    const words = this.#words;
+    const lo = words[image];
+    const at = this.claim(lo, words[image + ENTRY_KEY_HI], lo & SHIFT_MASK, words[image + ENTRY_CONTEXT]);
+    words[at + ENTRY_ATTRIBUTES] = words[image + ENTRY_ATTRIBUTES] & ~ATTRIBUTE_HELD_FAST;
+    words[at + ENTRY_FRAME_LO] = words[image + ENTRY_FRAME_LO];
+    words[at + ENTRY_FRAME_HI] = words[image + ENTRY_FRAME_HI];
+    words[at + ENTRY_SLOT] = words[image + ENTRY_SLOT];
+    words[at + ENTRY_ROOT] = words[image + ENTRY_ROOT];
+    this.settle(at);
     return at;
   }
 
   /** Drops the entries for one address under a context; globals too unless `globals` is 0. Returns how many. */
   dropAddress(lo: number, hi: number, shift: number, context: number, globals: number): number {
-    const words = this.words;
+    const words = this.#words;
     const set = this.#setOf(lo, hi, shift);
-    if (words[this.#headers + (set << 1)] === 0) return 0;
+    const header = this.#headers + (set << 1);
+    if (words[header] === 0) return 0;
     const wantLo = keyLo(lo, shift);
     const wantHi = keyHi(hi, shift);
     let dropped = 0;
@@ -175,7 +213,7 @@ export abstract class SetArray {
     for (; at < end; at += ENTRY_WORDS) {
       if (words[at] !== wantLo || words[at + ENTRY_KEY_HI] !== wantHi) continue;
       if (!this.#inScope(at, context, globals)) continue;
-      this.#remove(at);
+      this.#remove(at, header);
       dropped++;
     }
     return dropped;
@@ -183,27 +221,35 @@ export abstract class SetArray {
 
   /** Drops all entries of a context (ANY_CONTEXT: of all); globals too unless `globals` is 0. Returns how many. */
   dropContext(context: number, globals: number): number {
-    const words = this.words;
+    const words = this.#words;
     let dropped = 0;
+    let left = 0;
+    if ((words[this.#occupied] & this.bit) === 0) return 0;
     for (let set = 0; set <= this.#setMask; set++) {
-      let mask = words[this.#headers + (set << 1)];
+      const header = this.#headers + (set << 1);
+      let mask = words[header];
       while (mask !== 0) {
         const way = 31 - Math.clz32(mask);
         mask ^= 1 << way;
         const at = this.#first + set * this.#stride + way * ENTRY_WORDS;
-        if (!this.#inScope(at, context, globals)) continue;
-        this.#remove(at);
-        dropped++;
+        if (this.#inScope(at, context, globals)) {
+          this.#remove(at, header);
+          dropped++;
+        } else {
+          left++;
+        }
       }
     }
+    if (left === 0) words[this.#occupied] &= ~this.bit;
     return dropped;
   }
 
   /** Evicts the entry at a word index, if it is valid (-1: none). */
   evictAt(at: number): void {
-    if (at < 0 || this.words[at] === 0) return;
+    if (at < 0 || this.#words[at] === 0) return;
     this.#reportEviction(at);
-    this.#remove(at);
+    const set = Math.floor((at - this.#first) / this.#stride);
+    this.#remove(at, this.#headers + set * 2);
   }
 
   /** Word index of an entry by its number, 0 … entries-1; word 0 is 0 if it is invalid. */
@@ -218,7 +264,7 @@ export abstract class SetArray {
 
   /** Folds the valid entries and the replacement state into a hash. */
   hash(seed: number): number {
-    const words = this.words;
+    const words = this.#words;
     let hash = seed;
     for (let set = 0; set <= this.#setMask; set++) {
       const header = this.#headers + set * 2;
@@ -234,72 +280,88 @@ export abstract class SetArray {
     return hash;
   }
 
-  /** A leaf (frame) or a table, for the ledger. */
-  protected abstract readonly leadsTo: "frame" | "table";
-
-  /** The entry at a word index is about to go or change. */
-  protected abstract leaving(at: number): void;
-
   /** @hot */
   #setOf(lo: number, hi: number, shift: number): number {
     if (shift >= 32) return (hi >>> (shift - 32)) & this.#setMask;
     return ((lo >>> shift) | (hi << (32 - shift))) & this.#setMask;
   }
 
-  #makeRoom(lo: number, hi: number, shift: number): number {
-    const words = this.words;
-    const set = this.#setOf(lo, hi, shift);
-    const header = this.#headers + (set << 1);
-    const free = ~words[header] & this.#fullMask;
-    let way: number;
-    if (free !== 0) {
-      way = 31 - Math.clz32(free & -free);
-    } else {
-      const random = this.#host.random;
-      if (random >= 0) {
-        way = nextRandom(words, random) % this.#ways;
-      } else {
-        way = words[header + 1];
-        words[header + 1] = way + 1 === this.#ways ? 0 : way + 1;
-      }
-      const victim = this.#first + set * this.#stride + way * ENTRY_WORDS;
-      this.#reportEviction(victim);
-      this.#detach(victim);
+  /** @hot */
+  #match(first: number, wantLo: number, wantHi: number, context: number): number {
+    const words = this.#words;
+    const end = first + this.#stride;
+    for (let at = first; at < end; at += ENTRY_WORDS) {
+      if (words[at] !== wantLo || words[at + ENTRY_KEY_HI] !== wantHi) continue;
+      if (words[at + ENTRY_CONTEXT] === context) return at;
+      if ((words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) return at;
     }
-    words[header] |= 1 << way;
-    return this.#first + set * this.#stride + way * ENTRY_WORDS;
+    return -1;
+  }
+
+  /** Evicts from a full set; returns the way. @hot */
+  #makeRoom(header: number, first: number): number {
+    const words = this.#words;
+    let way: number;
+    if (this.#random >= 0) {
+      way = nextRandom(words, this.#random) % this.#ways;
+    } else {
+      way = words[header + 1];
+      words[header + 1] = way + 1 === this.#ways ? 0 : way + 1;
+    }
+    const victim = first + way * ENTRY_WORDS;
+    if (this.#isFollowed) this.#reportEviction(victim);
+    this.#detach(victim);
+    return way;
+  }
+
+  #settleFollowed(at: number): void {
+    const words = this.#words;
+    const { core, observer, ledger } = this.#host;
+    const lo = words[at] & ~SHIFT_MASK;
+    if (observer !== null) {
+      observer.fill(core, this.structure, lo, words[at + ENTRY_KEY_HI], words[at + ENTRY_FRAME_LO] >>> 0);
+    }
+    if (ledger !== null) this.#hold(at, ledger);
   }
 
   #inScope(at: number, context: number, globals: number): boolean {
-    if ((this.words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) return globals !== 0;
-    return context === ANY_CONTEXT || this.words[at + ENTRY_CONTEXT] === context;
+    if ((this.#words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) return globals !== 0;
+    return context === ANY_CONTEXT || this.#words[at + ENTRY_CONTEXT] === context;
   }
 
-  #remove(at: number): void {
+  #remove(at: number, header: number): void {
     this.#detach(at);
-    const number = (at - this.#first) >> 3;
-    const set = (number / this.#ways) | 0;
-    this.words[this.#headers + (set << 1)] &= ~(1 << (number - set * this.#ways));
-    this.words[at] = 0;
+    const set = (header - this.#headers) >> 1;
+    this.#words[header] &= ~(1 << ((at - this.#first - set * this.#stride) >> 3));
+    this.#words[at] = 0;
   }
 
   #detach(at: number): void {
-    this.leaving(at);
-    const { ledger } = this.#host;
-    if (ledger !== null) ledger.release(this.holdingOf(at));
+    if ((this.#words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_HELD_FAST) !== 0) this.#dropFast(at);
+    if (this.#ledger !== null) this.#ledger.release(this.holdingOf(at));
+  }
+
+  /** The fast-TLB tags copied from an entry go with it. */
+  #dropFast(at: number): void {
+    if (this.#keeper === null) return;
+    const words = this.#words;
+    const lo = words[at] & ~SHIFT_MASK;
+    const shift = words[at] & SHIFT_MASK;
+    if (this.#isExec) this.#keeper.dropExec(lo, words[at + ENTRY_KEY_HI], shift);
+    else this.#keeper.dropData(lo, words[at + ENTRY_KEY_HI], shift);
   }
 
   #reportEviction(at: number): void {
     const { observer, core } = this.#host;
     if (observer === null) return;
-    observer.evict(core, this.structure, this.words[at] & ~SHIFT_MASK, this.words[at + ENTRY_KEY_HI]);
+    observer.evict(core, this.structure, this.#words[at] & ~SHIFT_MASK, this.#words[at + ENTRY_KEY_HI]);
   }
 
   #hold(at: number, ledger: CoherenceLedger): void {
-    const words = this.words;
+    const words = this.#words;
     ledger.hold(
       this.holdingOf(at),
-      this.leadsTo,
+      this.#leadsTo,
       words[at] & ~SHIFT_MASK,
       words[at + ENTRY_KEY_HI],
       words[at] & SHIFT_MASK,

@@ -3,42 +3,22 @@
  * entries, so that no tag outlives its entry. A structure that several page sizes share is probed once per size.
  */
 import type { FastKeeper } from "./fast-keeper.ts";
-import {
-  type ArrayGeometry,
-  type ArrayHost,
-  type ArrayPlace,
-  ATTRIBUTE_HELD_FAST,
-  ENTRY_ATTRIBUTES,
-  ENTRY_KEY_HI,
-  SetArray,
-} from "./set-array.ts";
+import { type ArrayGeometry, type ArrayHost, type ArrayPlace, SetArray } from "./set-array.ts";
 
-/** Which fast-TLB tags come from a TLB. */
-export type FastRole = "none" | "data" | "exec";
+export type Tlb = SetArray;
 
-export class Tlb extends SetArray {
-  protected override readonly leadsTo = "frame";
-  readonly #keeper: FastKeeper;
-  readonly #role: FastRole;
+/** A first-level TLB for data or for instructions. */
+export function firstLevelTlb(
+  host: ArrayHost,
+  geometry: ArrayGeometry,
+  place: ArrayPlace,
+  keeper: FastKeeper,
+  fastTags: "data" | "exec",
+): Tlb {
+  return new SetArray(host, geometry, place, { leadsTo: "frame", keeper, fastTags });
+}
 
-  constructor(
-    host: ArrayHost,
-    geometry: ArrayGeometry,
-    place: ArrayPlace,
-    keeper: FastKeeper,
-    role: FastRole,
-  ) {
-    super(host, geometry, place);
-    this.#keeper = keeper;
-    this.#role = role;
-  }
-
-  protected override leaving(at: number): void {
-    const words = this.words;
-    if ((words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_HELD_FAST) === 0) return;
-    const shift = words[at] & 0x3f;
-    const lo = words[at] & ~0x3f;
-    if (this.#role === "data") this.#keeper.dropData(lo, words[at + ENTRY_KEY_HI], shift);
-    else if (this.#role === "exec") this.#keeper.dropExec(lo, words[at + ENTRY_KEY_HI], shift);
-  }
+/** A TLB behind the first level; the fast TLB holds no copies of its entries. */
+export function secondLevelTlb(host: ArrayHost, geometry: ArrayGeometry, place: ArrayPlace): Tlb {
+  return new SetArray(host, geometry, place, { leadsTo: "frame", keeper: null, fastTags: "data" });
 }

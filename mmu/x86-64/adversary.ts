@@ -16,7 +16,6 @@ import {
   S_CR3_HI,
   S_CR3_LO,
   S_LEVELS,
-  S_PCID,
   S_PREFETCH,
   S_RANDOM,
   S_RECENT,
@@ -42,11 +41,18 @@ export class Adversary {
     this.#walker = walker;
   }
 
-  /** Prefetches the translation of one address, unless it is cached or does not exist. */
+  /** Prefetches the translation of one address, unless the first level has it or it does not exist. */
   speculate(lo: number, hi: number): void {
     const words = this.#words;
     const levels = words[S_LEVELS];
-    if (levels === 0 || !isCanonical(hi, levels === 5 ? 5 : 4) || this.#isCached(lo, hi)) return;
+    if (levels === 0 || !isCanonical(hi, levels === 5 ? 5 : 4)) return;
+    const caches = this.#caches;
+    if (caches.findFirst(lo, hi, READ) >= 0) return;
+    const second = caches.findSecond(lo, hi);
+    if (second >= 0) {
+      caches.fillFirst(second, lo, hi, READ);
+      return;
+    }
     const stall = words[S_STALL];
     this.#walker.start(lo, hi, READ, SPECULATIVE);
     let phase: number;
@@ -55,8 +61,8 @@ export class Adversary {
     words[S_STALL] = stall;
     words[S_PREFETCH + W_PHASE] = PHASE_IDLE;
     if (phase === PHASE_FAULT) return;
-    this.#caches.fillSecond(S_PREFETCH + W_IMAGE);
-    this.#caches.fillFirst(S_PREFETCH + W_IMAGE, lo, hi, READ);
+    caches.fillSecond(S_PREFETCH + W_IMAGE);
+    caches.fillFirst(S_PREFETCH + W_IMAGE, lo, hi, READ);
   }
 
   /** One event, or none, by seeded choice. */
@@ -74,16 +80,6 @@ export class Adversary {
     words[S_RECENT + next * 2] = lo & ~0xfff;
     words[S_RECENT + next * 2 + 1] = hi;
     words[S_RECENT_NEXT] = (next + 1) % RECENT_LENGTH;
-  }
-
-  #isCached(lo: number, hi: number): boolean {
-    const { l1d4k, l1d2m, l1d1g } = this.#caches;
-    const pcid = this.#words[S_PCID];
-    return (
-      l1d4k.find(lo, hi, 12, pcid) >= 0 ||
-      l1d2m.find(lo, hi, 21, pcid) >= 0 ||
-      l1d1g.find(lo, hi, 30, pcid) >= 0
-    );
   }
 
   #evictAny(): void {

@@ -19,14 +19,16 @@ import {
   keyLo,
   type SetArray,
 } from "../set-array.ts";
-import { type FastRole, Tlb } from "../tlb.ts";
+import { firstLevelTlb, secondLevelTlb, type Tlb } from "../tlb.ts";
 import { FETCH } from "../translation.ts";
-import { WalkCache } from "../walk-cache.ts";
+import { type WalkCache, walkCache } from "../walk-cache.ts";
 import {
   ARRAYS,
   ATTRIBUTE_D,
   ATTRIBUTE_FRAGMENT,
   ATTRIBUTE_KEY_SHIFT,
+  S_OCCUPIED,
+  S_PCID,
   S_PREFETCH,
   W_IMAGE,
 } from "./layout.ts";
@@ -48,6 +50,9 @@ export interface CachedEntry {
   readonly key: number;
   readonly frame: number;
 }
+
+/** Page sizes by the order of X86Caches.tlbs; the STLB also holds 2 MiB pages. */
+const TLB_SHIFTS = [12, 21, 30, 12, 21, 12, 30];
 
 export class X86Caches {
   readonly l1d4k: Tlb;
@@ -76,16 +81,17 @@ export class X86Caches {
       structure++;
       return here;
     };
-    const tlb = (geometry: ArrayGeometry, role: FastRole): Tlb =>
-      new Tlb(host, geometry, place(geometry), keeper, role);
-    const cache = (geometry: ArrayGeometry): WalkCache => new WalkCache(host, geometry, place(geometry));
-    this.l1d4k = tlb(profile.l1d4k, "data");
-    this.l1d2m = tlb(profile.l1d2m, "data");
-    this.l1d1g = tlb(profile.l1d1g, "data");
-    this.l1i4k = tlb(profile.l1i4k, "exec");
-    this.l1i2m = tlb(profile.l1i2m, "exec");
-    this.stlb = tlb(profile.stlb, "none");
-    this.stlb1g = tlb(profile.stlb1g, "none");
+    const first = (geometry: ArrayGeometry, fastTags: "data" | "exec"): Tlb =>
+      firstLevelTlb(host, geometry, place(geometry), keeper, fastTags);
+    const second = (geometry: ArrayGeometry): Tlb => secondLevelTlb(host, geometry, place(geometry));
+    const cache = (geometry: ArrayGeometry): WalkCache => walkCache(host, geometry, place(geometry));
+    this.l1d4k = first(profile.l1d4k, "data");
+    this.l1d2m = first(profile.l1d2m, "data");
+    this.l1d1g = first(profile.l1d1g, "data");
+    this.l1i4k = first(profile.l1i4k, "exec");
+    this.l1i2m = first(profile.l1i2m, "exec");
+    this.stlb = second(profile.stlb);
+    this.stlb1g = second(profile.stlb1g);
     const pml5e = cache(profile.pml5e);
     const pml4e = cache(profile.pml4e);
     const pdpte = cache(profile.pdpte);
@@ -120,6 +126,27 @@ export class X86Caches {
     return this.l1i2m.insert(fragment);
   }
 
+  /** Word index of a first-level entry of any size for an address under the current PCID, or -1. */
+  findFirst(lo: number, hi: number, kind: number): number {
+    const pcid = this.#words[S_PCID];
+    for (let shift = 12; shift <= 30; shift += 9) {
+      if (kind === FETCH && shift === 30) break;
+      const at = this.firstFor(shift, kind).find(lo, hi, shift, pcid);
+      if (at >= 0) return at;
+    }
+    return -1;
+  }
+
+  /** Word index of a second-level entry of any size for an address under the current PCID, or -1. */
+  findSecond(lo: number, hi: number): number {
+    const pcid = this.#words[S_PCID];
+    for (let shift = 12; shift <= 30; shift += 9) {
+      const at = this.secondFor(shift).find(lo, hi, shift, pcid);
+      if (at >= 0) return at;
+    }
+    return -1;
+  }
+
   /** The first-level TLB that holds a page size for a kind of access. */
   firstFor(shift: number, kind: number): Tlb {
     if (kind === FETCH) return shift === 12 ? this.l1i4k : this.l1i2m;
@@ -129,24 +156,24 @@ export class X86Caches {
 
   /** TLB entries of any size that translate an address under a PCID; globals too unless `globals` is 0. */
   dropPage(lo: number, hi: number, pcid: number, globals: number): number {
-    return (
-      this.l1d4k.dropAddress(lo, hi, 12, pcid, globals) +
-      this.l1d2m.dropAddress(lo, hi, 21, pcid, globals) +
-      this.l1d1g.dropAddress(lo, hi, 30, pcid, globals) +
-      this.l1i4k.dropAddress(lo, hi, 12, pcid, globals) +
-      this.l1i2m.dropAddress(lo, hi, 21, pcid, globals) +
-      this.stlb.dropAddress(lo, hi, 12, pcid, globals) +
-      this.stlb.dropAddress(lo, hi, 21, pcid, globals) +
-      this.stlb1g.dropAddress(lo, hi, 30, pcid, globals) +
-      this.#dropFragments(lo, hi, pcid, globals)
-    );
+    const occupied = this.#words[S_OCCUPIED];
+    let dropped = 0;
+    for (let i = 0; i < this.tlbs.length; i++) {
+      const tlb = this.tlbs[i];
+      if ((occupied & tlb.bit) !== 0) dropped += tlb.dropAddress(lo, hi, TLB_SHIFTS[i], pcid, globals);
+    }
+    if ((occupied & this.stlb.bit) !== 0) dropped += this.stlb.dropAddress(lo, hi, 21, pcid, globals);
+    if ((occupied & this.l1i2m.bit) !== 0) dropped += this.#dropFragments(lo, hi, pcid, globals);
+    return dropped;
   }
 
   /** Paging-structure entries that would be used for one address under a PCID. */
   dropWalk(lo: number, hi: number, pcid: number): number {
+    const occupied = this.#words[S_OCCUPIED];
     let dropped = 0;
     for (let level = 2; level <= 5; level++) {
-      dropped += this.walkCaches[level]!.dropAddress(lo, hi, levelShift(level), pcid, 0);
+      const cache = this.walkCaches[level]!;
+      if ((occupied & cache.bit) !== 0) dropped += cache.dropAddress(lo, hi, levelShift(level), pcid, 0);
     }
     return dropped;
   }

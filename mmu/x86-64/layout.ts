@@ -32,8 +32,10 @@ export const S_RIGHTS: number = SCALARS + 11;
 /** Random generator. */
 export const S_RANDOM: number = SCALARS + 20;
 export const S_STALL: number = SCALARS + 21;
+/** Bit per structure: the array may hold entries. */
+export const S_OCCUPIED: number = SCALARS + 22;
 /** Ring of recently walked and invalidated addresses, which the adversarial policy prefetches again. */
-export const S_RECENT: number = SCALARS + 22;
+export const S_RECENT: number = SCALARS + 23;
 export const RECENT_LENGTH = 8;
 export const S_RECENT_NEXT: number = S_RECENT + RECENT_LENGTH * 2;
 
@@ -51,7 +53,7 @@ export const W_LEVEL = 5;
 /** Frame of that table: bits 31:0, 39:32. */
 export const W_TABLE_LO = 6;
 export const W_TABLE_HI = 7;
-/** The entry as last read. */
+/** The entry as it was judged, while it needs an update. */
 export const W_ENTRY_LO = 8;
 export const W_ENTRY_HI = 9;
 /** Rights over the entries above: R/W and U/S ANDed, XD ORed, as bits 0, 1, 2. */
@@ -60,8 +62,10 @@ export const W_RIGHTS = 10;
 export const W_NEED = 11;
 /** After the fill: word index of the first-level entry, or -1. */
 export const W_FIRST_LEVEL = 12;
+/** Index of the entry's low word in RAM; -1 outside RAM. */
+export const W_SLOT = 13;
 /** The entry to fill, as set-array.ts has it. */
-export const W_IMAGE = 13;
+export const W_IMAGE = 14;
 const WALK_WORDS: number = W_IMAGE + ENTRY_WORDS;
 
 export const S_PREFETCH: number = S_WALK + WALK_WORDS;

@@ -58,6 +58,7 @@ import {
   S_CR4,
   S_EFER,
   S_LEVELS,
+  S_OCCUPIED,
   S_PCID,
   S_PKRU,
   S_PREFETCH,
@@ -183,7 +184,7 @@ export class X86TranslationUnit implements TranslationUnit {
     const holdings = ledger === null ? 0 : ledger.attach(core, entries, this);
     const random = this.#isAdversarial ? S_RANDOM : -1;
     this.#caches = new X86Caches(
-      { core, words: state, random, observer, ledger, holdings },
+      { core, words: state, occupied: S_OCCUPIED, random, observer, ledger, holdings },
       profile,
       this.#keeper,
     );
@@ -436,17 +437,19 @@ export class X86TranslationUnit implements TranslationUnit {
     const words = this.#words;
     const caches = this.#caches;
     const pcid = words[S_PCID];
+    const occupied = words[S_OCCUPIED];
     const large = kind === FETCH ? caches.l1i2m : caches.l1d2m;
-    let at = large.find(lo, hi, 21, pcid);
+    let at = -1;
+    if ((occupied & large.bit) !== 0) at = large.find(lo, hi, 21, pcid);
     if (at >= 0) return this.#hit(large, at, lo, hi, kind, privilege);
-    if (kind !== FETCH) {
+    if (kind !== FETCH && (occupied & caches.l1d1g.bit) !== 0) {
       at = caches.l1d1g.find(lo, hi, 30, pcid);
       if (at >= 0) return this.#hit(caches.l1d1g, at, lo, hi, kind, privilege);
     }
     let second = caches.stlb;
     at = second.find(lo, hi, 12, pcid);
     if (at < 0) at = second.find(lo, hi, 21, pcid);
-    if (at < 0) {
+    if (at < 0 && (occupied & caches.stlb1g.bit) !== 0) {
       second = caches.stlb1g;
       at = second.find(lo, hi, 30, pcid);
     }
@@ -576,7 +579,7 @@ export class X86TranslationUnit implements TranslationUnit {
     if (privilege === IMPLICIT || this.#budget.exploring) return;
     if (kind === FETCH) {
       words[first + ENTRY_ATTRIBUTES] |= ATTRIBUTE_HELD_FAST;
-      this.#keeper.insertExec(lo, hi, privilege, frame * 4096);
+      this.#keeper.insertExec(lo, hi, privilege, frame << 12);
     } else {
       this.#admitData(first, lo, hi, kind, privilege, frame);
     }
@@ -597,7 +600,7 @@ export class X86TranslationUnit implements TranslationUnit {
     }
     words[first + ENTRY_ATTRIBUTES] = attributes | ATTRIBUTE_HELD_FAST;
     const marked = privilege === SUPERVISOR ? attributes & ATTRIBUTE_US : 0;
-    this.#keeper.insertData(lo, hi, privilege, frame * 4096, writable, marked);
+    this.#keeper.insertData(lo, hi, privilege, frame << 12, writable, marked);
   }
 
   /** A TLB entry rules the access out. */

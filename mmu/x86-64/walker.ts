@@ -28,7 +28,6 @@ import {
   ENTRY_KEY_LO,
   ENTRY_ROOT,
   ENTRY_SLOT,
-  keyHi,
   keyLo,
 } from "../set-array.ts";
 import { type TranslationCause, WRITE } from "../translation.ts";
@@ -44,6 +43,7 @@ import {
   S_CR3_LO,
   S_CR4,
   S_LEVELS,
+  S_OCCUPIED,
   S_PCID,
   S_RESERVED_HI,
   S_STALL,
@@ -58,6 +58,7 @@ import {
   W_PHASE,
   W_PRIVILEGE,
   W_RIGHTS,
+  W_SLOT,
   W_TABLE_HI,
   W_TABLE_LO,
 } from "./layout.ts";
@@ -95,6 +96,8 @@ export class Walker {
   readonly #words: Int32Array;
   readonly #record: number;
   readonly #ram: PhysicalMemory;
+  readonly #i32: Int32Array;
+  readonly #frames: number;
   readonly #ledger: CoherenceLedger | null;
   readonly #caches: readonly (WalkCache | null)[];
   readonly #readCycles: number;
@@ -105,6 +108,8 @@ export class Walker {
     this.#words = parts.words;
     this.#record = record;
     this.#ram = parts.ram;
+    this.#i32 = parts.ram.i32;
+    this.#frames = parts.ram.frames;
     this.#ledger = parts.ledger;
     this.#caches = parts.caches;
     this.#readCycles = parts.profile.walkReadCycles;
@@ -122,8 +127,10 @@ export class Walker {
     words[r + W_PHASE] = PHASE_READ;
     const levels = words[S_LEVELS];
     const context = words[S_PCID];
+    const occupied = words[S_OCCUPIED];
     for (let level = 2; level <= levels; level++) {
       const cache = this.#caches[level]!;
+      if ((occupied & cache.bit) === 0) continue;
       const at = cache.find(lo, hi, levelShift(level), context);
       if (at < 0) continue;
       if (this.#ledger !== null) this.#ledger.use(cache.holdingOf(at), lo, hi);
@@ -149,17 +156,16 @@ export class Walker {
     const words = this.#words;
     const r = this.#record;
     words[S_STALL] += this.#readCycles;
-    const slot = this.#slot();
-    if (slot < 0) {
-      words[r + W_ENTRY_LO] = -1;
-      words[r + W_ENTRY_HI] = -1;
-    } else {
-      if (this.#ledger !== null)
-        this.#ledger.tableRead(words[r + W_TABLE_LO], words[r + W_LO], words[r + W_HI]);
-      words[r + W_ENTRY_LO] = this.#ram.i32[slot];
-      words[r + W_ENTRY_HI] = this.#ram.i32[slot + 1];
+    const level = words[r + W_LEVEL];
+    const table = words[r + W_TABLE_LO];
+    if (words[r + W_TABLE_HI] !== 0 || table >>> 0 >= this.#frames) {
+      words[r + W_SLOT] = -1;
+      return this.#judge(level, -1, -1);
     }
-    return this.#judge();
+    if (this.#ledger !== null) this.#ledger.tableRead(table, words[r + W_LO], words[r + W_HI]);
+    const slot = (table << 10) | (tableIndex(words[r + W_LO], words[r + W_HI], level) << 1) | 0;
+    words[r + W_SLOT] = slot;
+    return this.#judge(level, this.#i32[slot], this.#i32[slot + 1]);
   }
 
   /** The update of steps 4 and 5: atomic, on the entry as it was judged or not at all. @hot */
@@ -167,35 +173,26 @@ export class Walker {
     const words = this.#words;
     const r = this.#record;
     words[S_STALL] += this.#updateCycles;
-    const slot = this.#slot();
-    const ram = this.#ram;
-    const lo = ram.i32[slot];
-    const hi = ram.i32[slot + 1];
-    if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) {
-      words[r + W_ENTRY_LO] = lo;
-      words[r + W_ENTRY_HI] = hi;
-      return this.#judge();
-    }
+    const slot = words[r + W_SLOT];
+    const level = words[r + W_LEVEL];
+    const lo = this.#i32[slot];
+    const hi = this.#i32[slot + 1];
+    if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) return this.#judge(level, lo, hi);
     const updated = lo | words[r + W_NEED];
-    ram.write32(slot * 4, updated);
-    words[r + W_ENTRY_LO] = updated;
-    return this.#isLeaf() ? this.#finish() : this.#descend();
+    this.#ram.write32((slot << 2) >>> 0, updated);
+    if (level === 1 || (lo & PTE_PS) !== 0) return this.#finish(level, updated, hi);
+    return this.#descend(level, updated, hi);
   }
 
-  /** Steps 3 to 5 on the entry in hand, as far as they go without touching memory. @hot */
-  #judge(): number {
+  /** Steps 3 to 5 on an entry, as far as they go without touching memory. @hot */
+  #judge(level: number, lo: number, hi: number): number {
     const words = this.#words;
     const r = this.#record;
-    const level = words[r + W_LEVEL];
-    const lo = words[r + W_ENTRY_LO];
-    const hi = words[r + W_ENTRY_HI];
     if ((lo & PTE_P) === 0) return this.#fail("not-present");
     if ((hi & words[S_RESERVED_HI]) !== 0) return this.#fail("reserved-bit");
     if (level > 1) {
       if ((lo & PTE_PS) === 0) {
-        if ((lo & PTE_A) !== 0) return this.#descend();
-        words[r + W_NEED] = PTE_A;
-        return (words[r + W_PHASE] = PHASE_UPDATE);
+        return (lo & PTE_A) !== 0 ? this.#descend(level, lo, hi) : this.#needs(PTE_A, lo, hi);
       }
       if (level > 3 || (lo & (level === 3 ? PDPTE_LEAF_RESERVED : PDE_LEAF_RESERVED)) !== 0) {
         return this.#fail("reserved-bit");
@@ -203,91 +200,69 @@ export class Walker {
     }
     const kind = words[r + W_KIND];
     const privilege = words[r + W_PRIVILEGE];
-    const attributes = this.#attributes();
+    const attributes = this.#attributes(lo, hi);
     if (privilege !== SPECULATIVE && !isPermitted(words, attributes, kind, privilege)) {
       return this.#fail(keyDenies(words, attributes, kind, privilege) ? "protection-key" : "protection");
     }
     const need = kind === WRITE ? PTE_A | PTE_D : PTE_A;
-    if ((lo & need) === need) return this.#finish();
-    words[r + W_NEED] = need;
+    return (lo & need) === need ? this.#finish(level, lo, hi) : this.#needs(need, lo, hi);
+  }
+
+  /** The entry needs bits set before it is used. @hot */
+  #needs(bits: number, lo: number, hi: number): number {
+    const words = this.#words;
+    const r = this.#record;
+    words[r + W_ENTRY_LO] = lo;
+    words[r + W_ENTRY_HI] = hi;
+    words[r + W_NEED] = bits;
     return (words[r + W_PHASE] = PHASE_UPDATE);
   }
 
   /** End of step 4: the entry refers to a table, is valid and has A = 1. @hot */
-  #descend(): number {
+  #descend(level: number, lo: number, hi: number): number {
     const words = this.#words;
     const r = this.#record;
-    const level = words[r + W_LEVEL];
-    this.#image(this.#combined(), levelShift(level));
-    this.#caches[level]!.insert(r + W_IMAGE);
-    words[r + W_RIGHTS] = this.#combined();
-    words[r + W_TABLE_LO] = words[r + W_IMAGE + ENTRY_FRAME_LO];
-    words[r + W_TABLE_HI] = words[r + W_IMAGE + ENTRY_FRAME_HI];
+    const rights = combineRights(words[r + W_RIGHTS], lo, hi);
+    const cache = this.#caches[level]!;
+    const at = cache.claim(words[r + W_LO], words[r + W_HI], levelShift(level), words[S_PCID]);
+    words[at + ENTRY_ATTRIBUTES] = rights;
+    words[r + W_TABLE_LO] = words[at + ENTRY_FRAME_LO] = (lo >>> 12) | (hi << 20);
+    words[r + W_TABLE_HI] = words[at + ENTRY_FRAME_HI] = (hi >>> 12) & 0xff;
+    words[at + ENTRY_SLOT] = words[r + W_SLOT];
+    words[at + ENTRY_ROOT] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
+    cache.settle(at);
+    words[r + W_RIGHTS] = rights;
     words[r + W_LEVEL] = level - 1;
     return (words[r + W_PHASE] = PHASE_READ);
   }
 
-  /** End of step 5. @hot */
-  #finish(): number {
-    const words = this.#words;
-    const r = this.#record;
-    const level = words[r + W_LEVEL];
-    this.#image(this.#attributes(), levelShift(level));
-    // Bits 20:13 and 29:13 of a large leaf are 0 here; bit 12 is PAT.
-    if (level > 1) words[r + W_IMAGE + ENTRY_FRAME_LO] &= ~1;
-    return (words[r + W_PHASE] = PHASE_FILL);
-  }
-
-  /** Rights of the walk including the entry in hand. @hot */
-  #combined(): number {
-    const words = this.#words;
-    const r = this.#record;
-    const above = words[r + W_RIGHTS];
-    const here = ((words[r + W_ENTRY_LO] >>> 1) & 3) | ((words[r + W_ENTRY_HI] >>> 31) << 2);
-    return (above & here & 3) | ((above | here) & 4);
-  }
-
-  /** Attributes of the leaf in hand. @hot */
-  #attributes(): number {
-    const words = this.#words;
-    const lo = words[this.#record + W_ENTRY_LO];
-    const hi = words[this.#record + W_ENTRY_HI];
-    let attributes = this.#combined() | (((hi >>> 27) & 15) << ATTRIBUTE_KEY_SHIFT);
-    if ((lo & PTE_D) !== 0) attributes |= ATTRIBUTE_D;
-    if ((lo & PTE_G) !== 0 && (words[S_CR4] & CR4_PGE) !== 0) attributes |= ATTRIBUTE_GLOBAL;
-    return attributes;
-  }
-
-  /** @hot */
-  #image(attributes: number, shift: number): void {
+  /** End of step 5: makes the image of the translation. @hot */
+  #finish(level: number, lo: number, hi: number): number {
     const words = this.#words;
     const r = this.#record;
     const image = r + W_IMAGE;
-    const lo = words[r + W_ENTRY_LO];
-    const hi = words[r + W_ENTRY_HI];
+    const shift = levelShift(level);
     words[image + ENTRY_KEY_LO] = keyLo(words[r + W_LO], shift);
-    words[image + ENTRY_KEY_HI] = keyHi(words[r + W_HI], shift);
+    words[image + ENTRY_KEY_HI] = words[r + W_HI];
     words[image + ENTRY_CONTEXT] = words[S_PCID];
-    words[image + ENTRY_ATTRIBUTES] = attributes;
-    words[image + ENTRY_FRAME_LO] = (lo >>> 12) | (hi << 20);
+    words[image + ENTRY_ATTRIBUTES] = this.#attributes(lo, hi);
+    const frame = (lo >>> 12) | (hi << 20);
+    // Bits 20:13 and 29:13 of a large leaf are 0 here; bit 12 is PAT.
+    words[image + ENTRY_FRAME_LO] = level > 1 ? frame & ~1 : frame;
     words[image + ENTRY_FRAME_HI] = (hi >>> 12) & 0xff;
-    words[image + ENTRY_SLOT] = this.#slot();
+    words[image + ENTRY_SLOT] = words[r + W_SLOT];
     words[image + ENTRY_ROOT] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
+    return (words[r + W_PHASE] = PHASE_FILL);
   }
 
-  /** @hot */
-  #isLeaf(): boolean {
+  /** Attributes of a leaf. @hot */
+  #attributes(lo: number, hi: number): number {
     const words = this.#words;
-    return words[this.#record + W_LEVEL] === 1 || (words[this.#record + W_ENTRY_LO] & PTE_PS) !== 0;
-  }
-
-  /** Index of the entry's low word in RAM, or -1. @hot */
-  #slot(): number {
-    const words = this.#words;
-    const r = this.#record;
-    const table = words[r + W_TABLE_LO];
-    if (words[r + W_TABLE_HI] !== 0 || table >>> 0 >= this.#ram.frames) return -1;
-    return table * 1024 + tableIndex(words[r + W_LO], words[r + W_HI], words[r + W_LEVEL]) * 2;
+    let attributes =
+      combineRights(words[this.#record + W_RIGHTS], lo, hi) | (((hi >>> 27) & 15) << ATTRIBUTE_KEY_SHIFT);
+    if ((lo & PTE_D) !== 0) attributes |= ATTRIBUTE_D;
+    if ((lo & PTE_G) !== 0 && (words[S_CR4] & CR4_PGE) !== 0) attributes |= ATTRIBUTE_GLOBAL;
+    return attributes;
   }
 
   #fail(cause: TranslationCause): number {
@@ -296,9 +271,10 @@ export class Walker {
     this.level = words[this.#record + W_LEVEL];
     return (words[this.#record + W_PHASE] = PHASE_FAULT);
   }
+}
 
-  /** Rights and key of the leaf at which the last walk failed for protection. */
-  failedAttributes(): number {
-    return this.#attributes();
-  }
+/** R/W and U/S ANDed, XD ORed over the entries of a walk. @hot */
+function combineRights(above: number, lo: number, hi: number): number {
+  const here = ((lo >>> 1) & 3) | ((hi >>> 31) << 2);
+  return (above & here & 3) | ((above | here) & 4);
 }
