@@ -98,9 +98,9 @@ static int find(const void *address, struct region *found, unsigned *lines)
 		struct region region;
 		const char *next = parse_line(line, &region);
 		check(next, "/proc/self/maps: line %u is malformed: %s", *lines + 1, line);
-		check(region.start < region.end && region.start >= last, "/proc/self/maps: line %u is not in order", *lines + 1);
-		check(region.start % page_size() == 0 && region.end % page_size() == 0, "/proc/self/maps: line %u is not in pages",
+		check(region.start < region.end && region.start >= last, "/proc/self/maps: line %u is not in order",
 		      *lines + 1);
+		check((region.start | region.end) % page_size() == 0, "/proc/self/maps: line %u is not in pages", *lines + 1);
 		if (at >= region.start && at < region.end) {
 			*found = region;
 			is_found = 1;
@@ -119,7 +119,8 @@ static struct region expect_region(const char *what, const void *address, const 
 	check(find(address, &region, &lines), "/proc/self/maps: no line for the %s at %p", what, address);
 	check(strcmp(region.rights, rights) == 0, "/proc/self/maps: the %s has the rights %s instead of %s", what,
 	      region.rights, rights);
-	check(!name || strncmp(region.name, name, strlen(name)) == 0, "/proc/self/maps: the %s is not called %s", what, name);
+	check(!name || strncmp(region.name, name, strlen(name)) == 0, "/proc/self/maps: the %s is not called %s", what,
+	      name);
 	return region;
 }
 
@@ -155,7 +156,8 @@ static unsigned check_maps(void)
 	read_file("/proc/self/maps", 61);
 	for (size_t i = 0; i < length; i++)
 		again = again * 31 + (unsigned char)text[i];
-	check(whole == length && sum == again, "/proc/self/maps: small reads give %zu bytes, large ones %zu", length, whole);
+	check(whole == length && sum == again, "/proc/self/maps: small reads give %zu bytes, large ones %zu", length,
+	      whole);
 
 	unmap(own, 3 * page);
 	read_file("/proc/self/maps", 4096);

@@ -123,7 +123,8 @@ static void hints(void)
 	long result = sys_madvise((void *)loose, size, MADV_WILLNEED);
 	check(result == 0, "madvise(MADV_WILLNEED) returned %ld", result);
 	for (size_t i = 0; i < 8; i++)
-		check(*page_word((void *)loose, i) == i + 1, "MADV_WILLNEED changed a page to %lx", *page_word((void *)loose, i));
+		check(*page_word((void *)loose, i) == i + 1, "MADV_WILLNEED changed a page to %lx",
+		      *page_word((void *)loose, i));
 	unmap((void *)populated, size);
 	unmap((void *)loose, size);
 }

@@ -2,8 +2,8 @@
  * sigsegv [THREADS] [ROUNDS]
  * A SIGSEGV handler that verifies everything it is told. Every thread makes accesses that must fault: load
  * and store where nothing is mapped, store to a read-only page, load from a PROT_NONE page, accesses that
- * begin on a page with all rights and end on one with none, the null page, the kernel's half, a non-canonical address, and a call
- * into a page that is not executable. Defaults: the CPUs (2..16), 4 rounds.
+ * begin on a page with all rights and end on one with none, the null page, the kernel's half, a non-canonical
+ * address, and a call into a page that is not executable. Defaults: the CPUs (2..16), 4 rounds.
  * Checks: si_signo, si_code and si_addr; in the ucontext the PC, SP, general registers, flags, fault syndrome
  * and signal mask; the stack's alignment and that the frame spares the red zone; that registers the handler
  * changes arrive changed, and all others unchanged; that an access repeated after mprotect succeeds.
