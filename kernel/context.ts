@@ -57,6 +57,14 @@ export class Context {
     return this.cpu.point(cost);
   }
 
+  /** Forgets everything that was in progress: the machine is restored to a state in which nothing was. */
+  reset(): void {
+    this.traps.length = 0;
+    this.frames.length = 0;
+    this.atomicDepth = this.irqDepth = this.softirqDepth = this.rcuDepth = this.pagefaultDisabled = 0;
+    this.held.count = 0;
+  }
+
   /** Puts a trap handler (frame: address of its registers) or other work (frame 0) on top. @hot */
   push(work: Work, frame: number): void {
     this.traps.push(work);

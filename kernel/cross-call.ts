@@ -1,31 +1,188 @@
 /**
  * Cross calls: a core makes others run a function (kernel/smp.c). Every core has a queue of call records in guest RAM;
- * a record belongs to a pair of cores, is locked by the sender and unlocked by the receiver.
+ * a record (call_single_data) belongs to a pair of cores, is locked by the sender and unlocked by the receiver: after
+ * the function if the sender waits for it, before it otherwise.
  */
 import type { Context, Work } from "./context.ts";
+import { COST_ACCESS, COST_ATOMIC } from "./costs.ts";
 import type { CpuSet } from "./cpu-set.ts";
-import type { KPtr } from "./struct.ts";
+import type { Kernel } from "./kernel.ts";
+import { PERCPU, percpuOf } from "./percpu.ts";
+import { type I32Field, type KPtr, kptrOf, NULL, type PtrField, StructLayout } from "./struct.ts";
 
-/** Registered function of cross calls. */
-export type CallKind = number & { readonly callKind: unique symbol };
+declare const callKind: unique symbol;
+/** Registered function of cross calls; a number, so that a record in guest RAM can hold it. */
+export type CallKind = number & { readonly [callKind]: true };
 /** Runs on the target in its interrupt handler, interrupts off. */
 export type CallFunction = (k: Context, arg: KPtr) => Work;
 
+const CSD = new StructLayout("call_single_data");
+const csdNext: PtrField = CSD.ptr("llist.next", "queue");
+const csdFlags: I32Field = CSD.i32("flags", "marked");
+const csdKind: I32Field = CSD.i32("func", "flags");
+const csdArg: PtrField = CSD.ptr("info", "flags");
+const CSD_BYTES = 32;
+
+const CSD_LOCK = 1;
+/** The sender waits: unlock after the function. */
+const CSD_SYNC = 0x10;
+
+/** The newest record of the core's queue (call_single_queue). */
+const queueHead: PtrField = PERCPU.ptr("call_single_queue", "atomic");
+
+/** How long a sender waits: until the targets have finished, or not at all. */
+export interface CallOptions {
+  readonly wait: "wait" | "no-wait";
+}
+
+export class CrossCalls {
+  readonly #functions: CallFunction[] = [];
+  readonly #names: string[] = [];
+  #base = 0;
+  #cores = 0;
+
+  /** Registers a function; at start-up, in a fixed order. */
+  register(name: string, fn: CallFunction): CallKind {
+    this.#functions.push(fn);
+    this.#names.push(name);
+    return (this.#functions.length - 1) as CallKind;
+  }
+
+  /** Bytes of all records of a machine. */
+  static bytes(cores: number): number {
+    return cores * cores * CSD_BYTES;
+  }
+
+  /** @param base zeroed memory of CrossCalls.bytes() */
+  initialize(base: number, cores: number): void {
+    this.#base = base;
+    this.#cores = cores;
+  }
+
+  /** The record for calls from one core to another. @hot */
+  record(from: number, to: number): KPtr {
+    return kptrOf(this.#base + (from * this.#cores + to) * CSD_BYTES);
+  }
+
+  functionOf(kind: number): CallFunction {
+    return this.#functions[kind]!;
+  }
+
+  nameOf(kind: number): string {
+    return this.#names[kind] ?? `kind ${kind}`;
+  }
+}
+
 /**
- * smp_call_function_many(): runs `kind` with `arg` on every core of `cpus` but this one. Interrupts must be on (the
- * targets may be calling us) and preemption off.
- * @param options.wait return only when all of them have finished
+ * smp_call_function_many(): runs `kind` with `arg` on every core of `cpus` but this one. Interrupts must be on: the
+ * targets may be waiting for us with theirs on, or we for a target whose call is for us.
  */
 export function* smpCallFunctionMany(
   k: Context,
   cpus: CpuSet,
   kind: CallKind,
   arg: KPtr,
-  options: { wait: "wait" | "no-wait" },
+  options: CallOptions,
 ): Work {
-  void k;
-  void cpus;
-  void kind;
-  void arg;
-  void options;
+  const self = k.cpu.id;
+  const first = nextTarget(cpus, 0, self);
+  if (first < 0) return;
+  if (!k.cpu.interruptsEnabled()) {
+    k.kernel.assertionFailed(k, "WARNING: smp_call_function_many with interrupts off can deadlock");
+  }
+  const vector = nextTarget(cpus, first + 1, self) < 0 ? "single" : "many";
+  k.atomicDepth++;
+  for (let cpu = first; cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
+    yield* queueCall(k, cpu, kind, arg, options);
+    if (k.kernel.crossCallWasEmpty) k.kernel.arch.entry.sendCallFunction(k, cpu, vector);
+  }
+  if (options.wait === "wait") {
+    for (let cpu = first; cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
+      yield* waitUnlocked(k, k.kernel.crossCalls.record(self, cpu));
+    }
+  }
+  k.atomicDepth--;
+}
+
+/** smp_call_function_single() to another core. */
+export function* smpCallFunctionSingle(
+  k: Context,
+  cpu: number,
+  kind: CallKind,
+  arg: KPtr,
+  options: CallOptions,
+): Work {
+  const self = k.cpu.id;
+  k.atomicDepth++;
+  yield* queueCall(k, cpu, kind, arg, options);
+  if (k.kernel.crossCallWasEmpty) k.kernel.arch.entry.sendCallFunction(k, cpu, "single");
+  if (options.wait === "wait") yield* waitUnlocked(k, k.kernel.crossCalls.record(self, cpu));
+  k.atomicDepth--;
+}
+
+/** flush_smp_call_function_queue(): runs what others have queued for this core. In the interrupt handler. */
+export function* flushCallQueue(k: Context): Work {
+  const { kernel, ram } = k;
+  const here = percpuOf(kernel, k.cpu.id);
+  if (k.point(COST_ATOMIC)) yield;
+  let record = reversed(k, queueHead.get(ram, here));
+  queueHead.set(ram, here, NULL);
+  while (record !== NULL) {
+    const next = csdNext.get(ram, record);
+    const fn = kernel.crossCalls.functionOf(csdKind.get(ram, record));
+    const arg = csdArg.get(ram, record);
+    const waits = (csdFlags.get(ram, record) & CSD_SYNC) !== 0;
+    if (waits) yield* fn(k, arg);
+    if (k.point(COST_ACCESS)) yield;
+    csdFlags.set(ram, record, 0);
+    if (!waits) yield* fn(k, arg);
+    record = next;
+  }
+}
+
+/** csd_lock(), fill the record, add it to the target's queue; crossCallWasEmpty: the target must be interrupted. */
+function* queueCall(k: Context, cpu: number, kind: CallKind, arg: KPtr, options: CallOptions): Work {
+  const { kernel, ram } = k;
+  const record = kernel.crossCalls.record(k.cpu.id, cpu);
+  yield* waitUnlocked(k, record);
+  csdFlags.set(ram, record, options.wait === "wait" ? CSD_LOCK | CSD_SYNC : CSD_LOCK);
+  csdKind.set(ram, record, kind);
+  csdArg.set(ram, record, arg);
+  const target = percpuOf(kernel, cpu);
+  if (k.point(COST_ATOMIC)) yield;
+  const head = queueHead.get(ram, target);
+  csdNext.set(ram, record, head);
+  queueHead.set(ram, target, record);
+  kernel.crossCallWasEmpty = head === NULL;
+}
+
+/** csd_lock_wait(). */
+function* waitUnlocked(k: Context, record: KPtr): Work {
+  if (k.point(COST_ACCESS)) yield;
+  while ((csdFlags.get(k.ram, record) & CSD_LOCK) !== 0) {
+    k.cpu.waitForWord(csdFlags.at(record));
+    yield;
+  }
+}
+
+/** llist_reverse_order(): oldest first. */
+function reversed(k: Context, newest: KPtr): KPtr {
+  let oldest: KPtr = NULL;
+  for (let record = newest; record !== NULL; ) {
+    const next = csdNext.get(k.ram, record);
+    csdNext.set(k.ram, record, oldest);
+    oldest = record;
+    record = next;
+  }
+  return oldest;
+}
+
+function nextTarget(cpus: CpuSet, from: number, self: number): number {
+  const cpu = cpus.next(from);
+  return cpu === self ? cpus.next(cpu + 1) : cpu;
+}
+
+/** The queue of a core is empty (nobody waits for it). */
+export function callQueueIsEmpty(kernel: Kernel, cpu: number): boolean {
+  return queueHead.get(kernel.ram, percpuOf(kernel, cpu)) === NULL;
 }

@@ -1,16 +1,27 @@
 /**
  * The kernel: what there is once per machine. It implements the emulator's KernelPort: `enter` when a core executes an
  * enter trap of the kernel text, `run` while a core is inside TypeScript.
+ *
+ * `run` drives the innermost generator of the core's current context. A generator that is done was a trap handler
+ * (then the trap returns) or work put on top of one (then the one below goes on). A task without generators is on its
+ * way to user mode; what is due before that (another task's turn, signals) is found there.
  */
 import type { Cpu, KernelPort, Platform } from "../emu/hardware.ts";
 import type { PhysicalMemory } from "../mmu/index.ts";
 import type { ArchPort } from "./arch/port.ts";
 import type { Context } from "./context.ts";
-import type { CallFunction, CallKind } from "./cross-call.ts";
+import { COST_CONTEXT_SWITCH } from "./costs.ts";
+import { Counters } from "./counters.ts";
+import { type CallFunction, type CallKind, CrossCalls } from "./cross-call.ts";
+import { heldLocksText } from "./locking/lockdep.ts";
+import { registerPercpuRwsem } from "./locking/percpu-rwsem.ts";
 import type { MemorySubsystem } from "./memory-port.ts";
+import { KernelLog } from "./printk.ts";
 import type { ProcessSubsystem } from "./process.ts";
-import { Rcu } from "./rcu.ts";
+import { Rcu, type RcuKind } from "./rcu.ts";
+import { finishTaskSwitch, switchAway } from "./sched/schedule.ts";
 import { Scheduler } from "./sched/scheduler.ts";
+import { TIF_EXIT_WORK, TIF_NEED_RESCHED } from "./sched/task.ts";
 import { type KPtr, NULL } from "./struct.ts";
 
 /** What the command line decides. */
@@ -19,6 +30,8 @@ export interface KernelOptions {
   readonly design: string;
   /** Seed of everything that the kernel randomises (getrandom, address-space layout). */
   readonly seed: number;
+  /** Levels of page tables. */
+  readonly pagingLevels: 4 | 5;
   /** The init program's ELF file, argument vector and environment. */
   readonly init: {
     readonly image: Uint8Array;
@@ -33,13 +46,21 @@ export interface Saveable {
   restore(state: unknown): void;
 }
 
+/** Assertions reported in full; the rest are counted. */
+const MAX_REPORTS = 20;
+
 export class Kernel implements KernelPort {
   readonly platform: Platform;
   readonly ram: PhysicalMemory;
   readonly options: KernelOptions;
   readonly arch: ArchPort;
+  readonly log: KernelLog;
+  readonly counters: Counters = new Counters();
+  readonly crossCalls: CrossCalls = new CrossCalls();
   readonly rcu: Rcu;
+  readonly rcuSyncKind: RcuKind;
   readonly sched: Scheduler;
+  /** Set once by the composition, before boot(). */
   memory!: MemorySubsystem;
   process!: ProcessSubsystem;
 
@@ -48,43 +69,235 @@ export class Kernel implements KernelPort {
   percpuStride = 0;
   /** What each core executes in the kernel, or last executed. */
   readonly current: Context[] = [];
-  /** Kernel assertions that fired. */
+  /** Result of queueing a cross call, read before the next point. */
+  crossCallWasEmpty = false;
+  /** Kernel assertions that fired, and their texts. */
   assertions = 0;
+  readonly reports: string[] = [];
+  readonly #parts = new Map<string, Saveable>();
+  #activeCpu: Cpu;
 
   constructor(platform: Platform, arch: ArchPort, options: KernelOptions) {
     this.platform = platform;
     this.ram = platform.ram;
     this.arch = arch;
     this.options = options;
-    this.rcu = new Rcu(this);
+    this.#activeCpu = platform.cpus[0]!;
+    this.log = new KernelLog((bytes) => platform.console("kernel", bytes));
+    this.register("log", this.log);
+    this.register("counters", this.counters);
     this.sched = new Scheduler(this);
+    this.rcu = new Rcu(this);
+    this.rcuSyncKind = registerPercpuRwsem(this);
   }
 
+  /** Prepares the boot core; the machine then starts it. */
+  boot(): void {
+    this.arch.entry.startBootCore(this);
+  }
+
+  /** @hot */
   enter(cpu: Cpu, stub: number): void {
+    this.#activeCpu = cpu;
     this.arch.entry.enter(this, cpu, stub);
   }
 
-  run(_cpu: Cpu): void {}
+  /** @hot */
+  run(cpu: Cpu): void {
+    this.#activeCpu = cpu;
+    for (;;) {
+      const k = this.current[cpu.id]!;
+      const traps = k.traps;
+      const depth = traps.length;
+      if (depth === 0) {
+        if (this.#leave(k, cpu)) return;
+        continue;
+      }
+      if (!traps[depth - 1]!.next().done) {
+        if (this.current[cpu.id] === k) return;
+        this.#startIncoming(cpu);
+        continue;
+      }
+      traps.length = depth - 1;
+      const frame = k.frames.pop()!;
+      if (frame === 0 || (depth === 1 && k.task !== null && !k.task.idle)) continue;
+      if (k.task === null || depth !== 1) this.arch.entry.returnFromTrap(this, cpu, frame);
+      else this.#returnToIdle(cpu, frame);
+      return;
+    }
+  }
 
-  /** Registers a part that is saved with the machine. */
-  register(_name: string, _part: Saveable): void {}
+  /** Registers a part that is saved with the machine. Names are unique. */
+  register(name: string, part: Saveable): void {
+    if (this.#parts.has(name)) throw new Error(`kernel part ${name} is registered twice`);
+    this.#parts.set(name, part);
+  }
 
   /** Registers a cross-call function; at start-up, in a fixed order. */
-  registerCall(_name: string, _fn: CallFunction): CallKind {
-    return 0 as CallKind;
+  registerCall(name: string, fn: CallFunction): CallKind {
+    return this.crossCalls.register(name, fn);
+  }
+
+  /** True when every task is in user mode (or waits for its turn to go there): the machine can be saved. */
+  isQuiet(): boolean {
+    for (const queue of this.sched.queues) {
+      if (queue.unfinishedSwitch || queue.idle.context.traps.length !== 0) return false;
+    }
+    for (const task of this.sched.tasks()) if (task.context.traps.length !== 0) return false;
+    return true;
+  }
+
+  /** Plain data of all registered parts. Guest RAM is saved by the machine. @throws Error unless isQuiet() */
+  save(): Record<string, unknown> {
+    if (!this.isQuiet()) throw new Error("a machine is saved only while every task is in user mode");
+    const state: Record<string, unknown> = {
+      assertions: this.assertions,
+      reports: [...this.reports],
+    };
+    for (const [name, part] of this.#parts) state[name] = part.save();
+    return state;
+  }
+
+  /** Undoes everything since save(), after guest RAM has been restored. */
+  restore(state: Record<string, unknown>): void {
+    this.assertions = state["assertions"] as number;
+    this.reports.length = 0;
+    this.reports.push(...(state["reports"] as string[]));
+    for (const [name, part] of this.#parts) part.restore(state[name]);
   }
 
   /** A kernel assertion fired (BUG, WARN, lockdep): reports it, counts it, goes on. */
-  assertionFailed(_k: Context, _text: string): void {
+  assertionFailed(k: Context, text: string): void {
     this.assertions++;
+    this.counters.count("kernel_assertions");
+    this.platform.trace(k.cpu.id, "assertion", this.assertions, 0);
+    if (this.assertions > MAX_REPORTS) return;
+    const report = `${text}\n${this.#where(k)}`;
+    this.reports.push(report);
+    this.printk(`------------[ cut here ]------------\n${report}\n---[ end trace ]---`);
   }
 
-  /** Counts an event under its published name (`pgfault`, `SPF_ATTEMPT`). */
-  count(_name: string): void {}
+  /** Counts an event under its published name; hot paths use counters.add. */
+  count(name: string): void {
+    this.counters.count(name);
+  }
 
   /** Prints a report and stops the machine. */
-  panic(_k: Context | null, _text: string): void {}
+  panic(k: Context | null, text: string): void {
+    const cpu = k?.cpu ?? this.#activeCpu;
+    this.printk(`Kernel panic - not syncing: ${text}`);
+    if (k !== null) this.printk(`${this.#where(k)}\n${heldLocksText(k)}`);
+    this.printk(`---[ end Kernel panic - not syncing: ${text} ]---`);
+    cpu.stopMachine({ kind: "panic", text, status: 125 });
+  }
 
-  /** One line of the kernel log. */
-  printk(_text: string): void {}
+  /** The machine switches itself off: the first task has exited with this wait status' exit code. */
+  powerOff(k: Context, status: number): void {
+    this.printk("reboot: Power down");
+    k.cpu.stopMachine({ kind: "power-off", text: "init exited", status });
+  }
+
+  /** Prints to the kernel log, with the virtual time of the core that executes. */
+  printk(text: string): void {
+    const timeUs = Math.floor((this.#activeCpu.clock / this.platform.cyclesPerSecond) * 1e6);
+    this.log.print(timeUs, text);
+  }
+
+  /**
+   * Nothing is in progress on this stack: an idle core looks for work, a task goes to user mode; true: leave run().
+   */
+  #leave(k: Context, cpu: Cpu): boolean {
+    const task = k.task!;
+    if (task.idle) return this.#idle(k, cpu);
+    if ((task.flags & TIF_EXIT_WORK) !== 0 && !this.#exitWork(k, cpu)) return false;
+    if (k.atomicDepth !== 0 || k.rcuDepth !== 0 || k.held.count !== 0) this.#leakedLock(k);
+    this.rcu.leaveKernel(cpu.id);
+    this.arch.entry.returnFromTrap(this, cpu, task.userFrame);
+    return true;
+  }
+
+  /** exit_to_user_mode_loop(); true: nothing is due any more. */
+  #exitWork(k: Context, cpu: Cpu): boolean {
+    const task = k.task!;
+    if ((task.flags & TIF_NEED_RESCHED) !== 0) {
+      cpu.setInterruptsEnabled(false);
+      cpu.charge(COST_CONTEXT_SWITCH);
+      if (switchAway(k, "preempt")) {
+        this.#startIncoming(cpu);
+        return false;
+      }
+    }
+    if ((task.flags & TIF_EXIT_WORK) === 0) return true;
+    cpu.setInterruptsEnabled(true);
+    k.push(this.process.exitWork(k, task.userFrame), 0);
+    return false;
+  }
+
+  #idle(k: Context, cpu: Cpu): boolean {
+    const queue = this.sched.queues[cpu.id]!;
+    if (this.rcu.isReady(cpu.id)) {
+      k.push(softirqWork(k), 0);
+      return false;
+    }
+    cpu.setInterruptsEnabled(false);
+    if (queue.queue.length !== 0 || this.sched.pull(queue)) {
+      cpu.charge(COST_CONTEXT_SWITCH);
+      if (switchAway(k, "preempt")) {
+        this.#startIncoming(cpu);
+        return false;
+      }
+    }
+    k.task!.clearFlag(TIF_NEED_RESCHED);
+    this.rcu.leaveKernel(cpu.id);
+    if (this.rcu.isReady(cpu.id)) {
+      this.rcu.enterKernel(cpu.id);
+      return false;
+    }
+    this.arch.entry.idle(this, cpu);
+    return true;
+  }
+
+  /** The trap came in while the core was idle. */
+  #returnToIdle(cpu: Cpu, frame: number): void {
+    this.arch.entry.returnFromTrap(this, cpu, frame);
+  }
+
+  /** The switch has made another context current: its first work is to finish the switch. */
+  #startIncoming(cpu: Cpu): void {
+    const k = this.current[cpu.id]!;
+    if (this.sched.queues[cpu.id]!.unfinishedSwitch) k.push(finishTaskSwitch(k), 0);
+  }
+
+  #leakedLock(k: Context): void {
+    this.assertionFailed(
+      k,
+      `BUG: lock held when returning to user space (atomic ${k.atomicDepth}, rcu ${k.rcuDepth})\n${heldLocksText(k)}`,
+    );
+    k.atomicDepth = 0;
+    k.rcuDepth = 0;
+    k.held.count = 0;
+  }
+
+  #where(k: Context): string {
+    const task = k.task;
+    const who = task === null ? "none" : `${task.pid} Comm: ${task.comm}`;
+    const frame = k.frames.findLast((at) => at !== 0);
+    const registers = frame === undefined ? "" : `\n${this.arch.entry.describeFrame(this, frame as KPtr)}`;
+    return `CPU: ${k.cpu.id} PID: ${who} clock ${k.cpu.clock}${registers}`;
+  }
+}
+
+/** Deferred work from the idle task. */
+function* softirqWork(k: Context): Generator<void, void, void> {
+  k.cpu.setInterruptsEnabled(true);
+  yield* runSoftirqs(k);
+}
+
+/** __do_softirq(): what interrupts have left to do with interrupts on: deferred callbacks. */
+export function* runSoftirqs(k: Context): Generator<void, void, void> {
+  k.softirqDepth++;
+  k.atomicDepth++;
+  yield* k.kernel.rcu.runCallbacks(k);
+  k.atomicDepth--;
+  k.softirqDepth--;
 }

@@ -5,7 +5,6 @@
  */
 import type { Cpu } from "../../emu/hardware.ts";
 import type { Context, Work } from "../context.ts";
-import type { CpuSet } from "../cpu-set.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../sched/task.ts";
 import type { KPtr } from "../struct.ts";
@@ -52,10 +51,8 @@ export interface ArchEntry {
 
   /** RESCHEDULE: the target looks at its flags word. */
   sendReschedule(k: Context, target: number): void;
-  /** CALL_FUNCTION_SINGLE to one core. */
-  sendCallFunctionSingle(k: Context, target: number): void;
-  /** CALL_FUNCTION to a set of cores, none of them this one. */
-  sendCallFunctionMask(k: Context, targets: CpuSet): void;
+  /** CALL_FUNCTION_SINGLE or, when it is one of several, CALL_FUNCTION to another core. */
+  sendCallFunction(k: Context, target: number, vector: "single" | "many"): void;
 
   /** The core's timer interrupts once its clock passes `atCycles`; Infinity: never. */
   armTimer(cpu: Cpu, atCycles: number): void;

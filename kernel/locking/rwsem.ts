@@ -22,12 +22,12 @@ import {
   taskPid,
   waiterKind,
   waiterNext,
-  waiterPrev,
 } from "../sched/task.ts";
 import { type KPtr, NULL, StructLayout } from "../struct.ts";
 import { type LockClass, lockClass } from "./lock-class.ts";
 import { type AcquireKind, assertHeld, lockAcquired, lockReleased, mightSleep } from "./lockdep.ts";
 import { irqRestore, irqSave, spinLock, spinUnlock } from "./spinlock.ts";
+import { WaiterList } from "./waiter-list.ts";
 
 const RWSEM = new StructLayout("rw_semaphore");
 /** Readers and flags; atomic. */
@@ -35,9 +35,7 @@ const semCount = RWSEM.i32("count", "atomic");
 const semWaitLock = RWSEM.i32("wait_lock", "itself");
 /** task_struct of the writer that holds the lock (for reports). */
 const semOwner = RWSEM.ptr("owner", "write-held");
-/** First and last waiter; 0 if none. */
-const semFirst = RWSEM.ptr("wait_list.first", "wait_lock");
-const semLast = RWSEM.ptr("wait_list.last", "wait_lock");
+const semWaiters = new WaiterList(RWSEM);
 
 /** Size of a semaphore, for embedding with StructLayout.bytes. All zero is the unlocked state. */
 export const RWSEM_BYTES: number = RWSEM.sizeBytes;
@@ -79,7 +77,7 @@ export function rwsemIsLocked(k: Context, at: KPtr): boolean {
 
 /** rwsem_is_contended(): someone waits. @hot */
 export function rwsemIsContended(k: Context, at: KPtr): boolean {
-  return semFirst.get(k.ram, at) !== NULL;
+  return semWaiters.first(k.ram, at) !== NULL;
 }
 
 /** down_read_trylock(): plain, preceded by a point. @hot */
@@ -206,7 +204,7 @@ function* waitForLock(
   if (k.point(COST_IRQ_MASK)) yield;
   let enabled = irqSave(k);
   yield* spinLock(k, waitLock, WAIT_LOCK);
-  enqueue(k, at, task.at, wanted);
+  semWaiters.add(ram, at, task.at, wanted);
   if (k.point(COST_ATOMIC)) yield;
   semCount.set(ram, at, semCount.get(ram, at) | WAITERS);
   grant(k, at);
@@ -215,7 +213,7 @@ function* waitForLock(
     if (waiterKind.get(ram, task.at) === 0) break;
     if (sleep === "killable" && k.kernel.process.fatalSignalPending(task)) {
       killed = true;
-      dequeue(k, at, task.at);
+      semWaiters.remove(ram, at, task.at);
       grant(k, at);
       break;
     }
@@ -255,7 +253,7 @@ function* wake(k: Context, at: KPtr): Work {
  */
 function grant(k: Context, at: KPtr): void {
   const ram = k.ram;
-  const first = semFirst.get(ram, at);
+  const first = semWaiters.first(ram, at);
   let count = semCount.get(ram, at);
   if (first === NULL) {
     semCount.set(ram, at, count & ~WAITERS);
@@ -277,34 +275,12 @@ function grant(k: Context, at: KPtr): void {
       waiter = next;
     }
   }
-  semCount.set(ram, at, semFirst.get(ram, at) === NULL ? count & ~WAITERS : count);
+  semCount.set(ram, at, semWaiters.first(ram, at) === NULL ? count & ~WAITERS : count);
 }
 
 /** Takes a waiter off the list, marks it granted and wakes its task. */
 function release(k: Context, at: KPtr, waiter: KPtr): void {
-  dequeue(k, at, waiter);
+  semWaiters.remove(k.ram, at, waiter);
   const task = k.kernel.sched.taskByPid(taskPid.get(k.ram, waiter));
   if (task !== null && task !== k.task) wakeUpTask(k, task, TASK_NORMAL);
-}
-
-function enqueue(k: Context, at: KPtr, waiter: KPtr, wanted: number): void {
-  const ram = k.ram;
-  const last = semLast.get(ram, at);
-  waiterKind.set(ram, waiter, wanted);
-  waiterNext.set(ram, waiter, NULL);
-  waiterPrev.set(ram, waiter, last);
-  if (last === NULL) semFirst.set(ram, at, waiter);
-  else waiterNext.set(ram, last, waiter);
-  semLast.set(ram, at, waiter);
-}
-
-function dequeue(k: Context, at: KPtr, waiter: KPtr): void {
-  const ram = k.ram;
-  const next = waiterNext.get(ram, waiter);
-  const prev = waiterPrev.get(ram, waiter);
-  if (prev === NULL) semFirst.set(ram, at, next);
-  else waiterNext.set(ram, prev, next);
-  if (next === NULL) semLast.set(ram, at, prev);
-  else waiterPrev.set(ram, next, prev);
-  waiterKind.set(ram, waiter, 0);
 }

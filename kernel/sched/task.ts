@@ -85,6 +85,12 @@ export class Task {
   sumExec = 0;
   /** On a run queue, or running. */
   queued = false;
+  /** Sleeps in synchronize_rcu(). */
+  rcuWaiting = false;
+  /** Has run: its first steps are done. */
+  started = false;
+  /** Waited for: the pid is free, and the stack goes with the last switch. */
+  released = false;
   /** Voluntary and involuntary switches. */
   nvcsw = 0;
   nivcsw = 0;
@@ -95,11 +101,20 @@ export class Task {
 
   /**
    * @param stack KERNEL_STACK_BYTES of zeroed guest RAM, aligned to 16
-   * @param cpu the core that it starts on
+   * @param options.cpu the core that it starts on
+   * @param options.state "restored": guest RAM holds its task_struct already
    */
   constructor(
     kernel: Kernel,
-    options: { pid: number; tgid: number; stack: KPtr; cpu: Cpu; comm: string; kind: "user" | "idle" },
+    options: {
+      pid: number;
+      tgid: number;
+      stack: KPtr;
+      cpu: Cpu;
+      comm: string;
+      kind: "user" | "idle";
+      state?: "new" | "restored";
+    },
   ) {
     this.kernel = kernel;
     this.ram = kernel.ram;
@@ -111,6 +126,7 @@ export class Task {
     this.affinity = CpuSet.first(kernel.platform.cpus.length);
     this.context = new Context(kernel, options.cpu, this);
     this.savedSp = this.stackTop;
+    if (options.state === "restored") return;
     taskPid.set(this.ram, this.at, this.pid);
     taskTgid.set(this.ram, this.at, this.tgid);
     taskCpu.set(this.ram, this.at, options.cpu.id);
