@@ -1,0 +1,54 @@
+/** The guest programs that come with Faultline: userland/programs.json and the ELF files beside it. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../user-error.ts";
+
+export interface Program {
+  readonly name: string;
+  readonly file: string;
+  readonly description: string;
+  readonly args: readonly string[];
+  /** Status that a correct run ends with (128+N for signal N). */
+  readonly exitStatus: number;
+  readonly demo: boolean;
+  readonly matrix: boolean;
+}
+
+/** The project's root, from the sources and from the build alike. */
+export const ROOT: string = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+function findRoot(folder: string): string {
+  if (existsSync(join(folder, "userland", "programs.json"))) return folder;
+  const parent = dirname(folder);
+  if (parent === folder) throw new Error("programs: userland/programs.json is missing from the installation");
+  return findRoot(parent);
+}
+
+export function programs(): readonly Program[] {
+  const text = readFileSync(join(ROOT, "userland", "programs.json"), "utf8");
+  return (JSON.parse(text) as { programs: Program[] }).programs;
+}
+
+export function programPath(arch: string, program: Program): string {
+  return join(ROOT, "userland", "bin", arch, program.file);
+}
+
+/** A program of the list by name, or a path to an ELF file. @throws UserError */
+export function resolveProgram(arch: string, nameOrPath: string): { path: string; args: readonly string[] } {
+  const known = programs().find((program) => program.name === nameOrPath);
+  if (known !== undefined) return { path: programPath(arch, known), args: known.args };
+  if (nameOrPath.includes("/") || existsSync(nameOrPath)) return { path: nameOrPath, args: [] };
+  throw new UserError("there is no such program", nameOrPath, "see `faultline list programs`, or give a path");
+}
+
+/** @throws UserError if the file cannot be read */
+export function readProgram(path: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "error";
+    const what = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
+    throw new UserError(what, path, "give the path of a static ELF executable");
+  }
+}
