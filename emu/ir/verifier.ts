@@ -1,8 +1,8 @@
 /**
  * The IR verifier. A valid block has these properties, and backends rely on all of them:
  *
- *  1. Shape. The first instruction is a mark at the block's address, marks follow each other without gaps and
- *     number `length`, and exactly one operation, the last one, is an exit.
+ *  1. Shape. The first instruction is a mark at the block's address, marks follow each other without gaps, start on
+ *     one 4 KiB page and number `length`, and exactly one operation, the last one, is an exit.
  *  2. SSA. Each temporary of `types` is defined exactly once, before its uses. There are at most MAX_TEMPS.
  *  3. Types. Arguments and result are those that OPERATIONS lists.
  *  4. Immediates. Their number is the table's, each is an int32 in its kind's range: a slot lies within the frontend's
@@ -30,6 +30,9 @@ import {
 } from "./opcodes.ts";
 import { printInstruction } from "./printer.ts";
 import { MAX_TEMPS, STATE_FRONTEND_BASE, STATE_TEMPS_BASE } from "./state.ts";
+
+/** The grain of code pages, whatever the guest's page size. */
+const PAGE_BYTES = 4096n;
 
 const ORDERS_OF_LOADS: readonly Order[] = ["plain", "acquire", "exclusive", "locked"];
 const ORDERS_OF_STORES: readonly Order[] = ["plain", "release", "exclusive", "unlock"];
@@ -121,6 +124,8 @@ class Verifier {
     this.#marks++;
     this.#pc = wide(immediates[0]!, immediates[1]!);
     if (this.#pc !== this.#nextPc) this.#problem(`the mark must be at ${hex(this.#nextPc)}`);
+    const page = wide(this.#block.pcLo, this.#block.pcHi) / PAGE_BYTES;
+    if (this.#pc / PAGE_BYTES !== page) this.#problem("the mark is on another page than the block's address");
     this.#nextPc = BigInt.asUintN(64, this.#pc + BigInt(immediates[2]!));
     this.#wroteState = false;
     this.#stored = false;

@@ -43,6 +43,8 @@ const PATTERN: Uint8Array = Uint8Array.from(
   { length: Number(PAGE_BYTES) },
   (_, index) => index * 167 + (index >> 8),
 );
+/** Where blocks start; from some the last instruction may reach the next page, also past 2^32 and 2^64. */
+const STARTS = [0x1000n, 0x7fff_ffd0n, 0xffff_ffe0n, 0xffff_ffff_8000_0000n, 0xffff_ffff_ffff_ffd0n];
 const MISSING_PAGE = 0xb000n;
 
 const PURE: readonly Opcode[] = (Object.keys(OPERATIONS) as Opcode[]).filter((opcode) => {
@@ -129,17 +131,15 @@ class Generator {
 
   block(): Block {
     const random = this.#random;
-    const start = random.pick([
-      0x1000n,
-      0x7fff_fff0n,
-      0xffff_fff8n,
-      0xffff_ffff_8000_0000n,
-      0xffff_ffff_ffff_fff0n,
-    ]);
+    const start = random.pick(STARTS);
     const [pcLo, pcHi] = halves(start);
     this.#nextPc = start;
-    const length = 1 + random.below(6);
-    for (let index = 0; index < length; index++) this.#guestInstruction();
+    const most = 1 + random.below(6);
+    let length = 0;
+    do {
+      this.#guestInstruction();
+      length++;
+    } while (length < most && this.#nextPc / PAGE_BYTES === start / PAGE_BYTES);
     this.#exit();
     return { pcLo, pcHi, instructions: this.#instructions, types: this.#types, length };
   }
@@ -340,7 +340,10 @@ class Generator {
     const width = this.#random.pick([8, 16, 32, 64]);
     const address = this.#address();
     this.#load("locked", width, address);
+    const second = this.#random.oneIn(4) ? this.#address() : null;
+    if (second !== null) this.#load("plain", width, second);
     for (let index = this.#random.below(3); index > 0; index--) this.#compute();
+    if (second !== null) this.#store("plain", width, second);
     this.#store("unlock", width, address);
   }
 

@@ -54,29 +54,36 @@ export function mapPage(scene: Scene, address: bigint, access: Page["access"] = 
   return page;
 }
 
-/** What a test can see of an ended run: everything but temporaries, as text, one fact per line. */
-export function visible(scene: Scene): Map<string, string> {
-  const facts = new Map<string, string>();
-  const view = viewOf(scene);
-  facts.set("pc", hex(view.getBigUint64(STATE_PC, true)));
-  facts.set("flags", hex(view.getBigUint64(STATE_FLAGS_A, true)));
-  for (let offset = STATE_FRONTEND_BASE; offset < STATE_TEMPS_BASE; offset += 8)
-    facts.set(`@${offset}`, hex(view.getBigUint64(offset, true)));
-  for (const [address, { bytes }] of scene.pages) {
-    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let offset = 0; offset < bytes.length; offset += 8)
-      facts.set(`memory ${hex(address + BigInt(offset))}`, hex(words.getBigUint64(offset, true)));
+/**
+ * What a test can see of two ended runs and differs, as `fact: first, second`: PC, condition bits (explicit in both),
+ * slots, memory. Temporaries and the rest of the neutral head are the backend's own.
+ */
+export function differences(first: Scene, second: Scene): string[] {
+  const [a, b] = [viewOf(first), viewOf(second)];
+  const found: string[] = [];
+  const compare = (name: string, from: DataView, to: DataView, offset: number): void => {
+    const [x, y] = [from.getBigUint64(offset, true), to.getBigUint64(offset, true)];
+    if (x !== y) found.push(`${name}: ${hex(x)}, ${hex(y)}`);
+  };
+  compare("pc", a, b, STATE_PC);
+  compare("flags", a, b, STATE_FLAGS_A);
+  if (Buffer.compare(slotsOf(first), slotsOf(second)) !== 0)
+    for (let offset = STATE_FRONTEND_BASE; offset < STATE_TEMPS_BASE; offset += 8)
+      compare(`@${offset}`, a, b, offset);
+  for (const [address, page] of first.pages) {
+    const other = second.pages.get(address)!;
+    if (Buffer.compare(page.bytes, other.bytes) === 0) continue;
+    const [x, y] = [page, other].map(
+      ({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    );
+    for (let offset = 0; offset < page.bytes.length; offset += 8)
+      compare(`memory ${hex(address + BigInt(offset))}`, x!, y!, offset);
   }
-  return facts;
+  return found;
 }
 
-/** Facts in which two runs differ, as `fact: first, second`. */
-export function differences(first: Scene, second: Scene): string[] {
-  const [a, b] = [visible(first), visible(second)];
-  const names = new Set([...a.keys(), ...b.keys()]);
-  return [...names]
-    .filter((name) => a.get(name) !== b.get(name))
-    .map((name) => `${name}: ${a.get(name)}, ${b.get(name)}`);
+function slotsOf({ state }: Scene): Uint8Array {
+  return state.subarray(STATE_FRONTEND_BASE, STATE_TEMPS_BASE);
 }
 
 export function hex(value: bigint): string {

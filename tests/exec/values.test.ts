@@ -8,7 +8,7 @@ import {
   type Opcode,
   verify,
 } from "../../emu/ir/index.ts";
-import { BACKENDS } from "./backend.ts";
+import { BACKENDS } from "./backends.ts";
 import { emptyScene, viewOf } from "./scene.ts";
 import { VALUE_CASES, type ValueCase } from "./value-cases.ts";
 

@@ -16,6 +16,10 @@ describe("valid blocks", () => {
   it.each<[string, string]>([
     ["an empty guest instruction", around()],
     ["two guest instructions", "block 0x1000\nmark 0x1000, 4\nmark 0x1004, 2\nexit.jump 0x1006, next"],
+    [
+      "a last guest instruction that reaches the next page",
+      "block 0x1ffc\nmark 0x1ffc, 2\nmark 0x1ffe, 4\nexit.jump 0x2002, next",
+    ],
     ["a guest instruction that wraps around", "block -1\nmark -1, 2\nexit.jump 1, next"],
     ["a trap that saves its own PC", "block 0x1000\nmark 0x1000, 2\nexit.trap 6, 0x1000"],
     ["a trap that saves the next PC", "block 0x1000\nmark 0x1000, 1\nexit.trap 3, 0x1001"],
