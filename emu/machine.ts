@@ -47,7 +47,7 @@ export class Machine implements CoreHost, Platform {
   readonly cores: readonly Core[];
   readonly engine: Interpreter;
   readonly scheduler: CoreScheduler;
-  readonly trace_: Trace = new Trace();
+  readonly events: Trace = new Trace();
   readonly ledger: CoherenceLedger | null;
   readonly cyclesPerSecond: number;
   kernel!: KernelPort;
@@ -90,7 +90,7 @@ export class Machine implements CoreHost, Platform {
     this.scheduler =
       options.scheduler === "timed" ? new TimedScheduler(this.cores) : new RandomScheduler(this.cores, seed);
     this.register("scheduler", this.scheduler);
-    this.register("trace", this.trace_);
+    this.register("trace", this.events);
     const ledger = this.ledger;
     if (ledger !== null) {
       this.register("ledger", {
@@ -130,7 +130,7 @@ export class Machine implements CoreHost, Platform {
 
   trace(core: Core | number, event: string, a: number, b: number): void {
     const at = typeof core === "number" ? this.cores[core]! : core;
-    this.trace_.event(at.id, at.clock, event, a, b);
+    this.events.event(at.id, at.clock, event, a, b);
   }
 
   pointReached(core: Core): boolean {
@@ -154,7 +154,7 @@ export class Machine implements CoreHost, Platform {
       const before = core.retired;
       core.run();
       this.retired += core.retired - before;
-      this.trace_.mix(core.id + core.state[PC]!, core.retired);
+      this.events.mix(core.id + core.state[PC]!, core.retired);
       this.slices++;
       if (this.retired >= limits.maxInstructions) {
         this.stop({
@@ -233,7 +233,7 @@ export class Machine implements CoreHost, Platform {
   }
 
   #observer(): TranslationObserver {
-    const trace = this.trace_;
+    const trace = this.events;
     return {
       fill: (core, structure, lo, hi, frame) => {
         trace.mix(core * 64 + structure, lo);

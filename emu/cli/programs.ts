@@ -9,8 +9,8 @@ export interface Program {
   readonly file: string;
   readonly description: string;
   readonly args: readonly string[];
-  /** Status that a correct run ends with (128+N for signal N). */
-  readonly exitStatus: number;
+  /** Status that a correct run ends with (128+N for signal N); null: it ends by no status of its own. */
+  readonly exitStatus: number | null;
   readonly demo: boolean;
   readonly matrix: boolean;
 }
@@ -39,7 +39,11 @@ export function resolveProgram(arch: string, nameOrPath: string): { path: string
   const known = programs().find((program) => program.name === nameOrPath);
   if (known !== undefined) return { path: programPath(arch, known), args: known.args };
   if (nameOrPath.includes("/") || existsSync(nameOrPath)) return { path: nameOrPath, args: [] };
-  throw new UserError("there is no such program", nameOrPath, "see `faultline list programs`, or give a path");
+  throw new UserError(
+    "there is no such program",
+    nameOrPath,
+    "see `faultline list programs`, or give a path",
+  );
 }
 
 /** @throws UserError if the file cannot be read */
@@ -48,7 +52,8 @@ export function readProgram(path: string): Uint8Array {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "error";
-    const what = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
+    const what =
+      code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
     throw new UserError(what, path, "give the path of a static ELF executable");
   }
 }

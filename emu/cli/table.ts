@@ -16,7 +16,9 @@ export function formatNumber(value: number): string {
 /** Lines of a table with a header and a rule. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string[] {
   const text = rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatNumber(cell) : cell)));
-  const widths = columns.map((column, i) => Math.max(column.title.length, ...text.map((row) => row[i]!.length)));
+  const widths = columns.map((column, i) =>
+    Math.max(column.title.length, ...text.map((row) => row[i]!.length)),
+  );
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) => (columns[i]!.align === "right" ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))

@@ -1,0 +1,76 @@
+/** `faultline list machines|designs|programs`. */
+import type { Argv, CommandModule } from "yargs";
+import { listDesigns } from "../../../kernel/index.ts";
+import { MACHINE_MODELS } from "../../machines/index.ts";
+import { programs } from "../programs.ts";
+import { type Cell, type Column, formatTable } from "../table.ts";
+
+const WHAT = ["machines", "designs", "programs"] as const;
+type What = (typeof WHAT)[number];
+
+interface ListArguments {
+  readonly what: What;
+  readonly json: boolean;
+}
+
+interface Listing {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly objects: readonly object[];
+}
+
+function listing(what: What): Listing {
+  const name: Column = { title: "name", align: "left" };
+  const description: Column = { title: "description", align: "left" };
+  switch (what) {
+    case "machines": {
+      const objects = MACHINE_MODELS.map((model) => ({
+        name: model.name,
+        arch: model.arch,
+        maxCores: model.maxCores,
+        cyclesPerSecond: model.cyclesPerSecond,
+        description: model.description,
+      }));
+      return {
+        columns: [name, { title: "arch", align: "left" }, { title: "cores", align: "right" }, description],
+        rows: objects.map((each) => [each.name, each.arch, each.maxCores, each.description]),
+        objects,
+      };
+    }
+    case "designs": {
+      const objects = listDesigns();
+      return {
+        columns: [name, description],
+        rows: objects.map((each) => [each.name, each.description]),
+        objects,
+      };
+    }
+    case "programs": {
+      const objects = programs();
+      return {
+        columns: [
+          name,
+          { title: "arguments", align: "left" },
+          { title: "status", align: "right" },
+          description,
+        ],
+        rows: objects.map((each) => [each.name, each.args.join(" "), each.exitStatus ?? "-", each.description]),
+        objects,
+      };
+    }
+  }
+}
+
+export const listCommand: CommandModule<object, ListArguments> = {
+  command: "list <what>",
+  describe: "list machines, fault designs or guest programs",
+  builder: (yargs): Argv<ListArguments> =>
+    yargs
+      .positional("what", { choices: WHAT, demandOption: true, describe: "what to list" })
+      .option("json", { type: "boolean", default: false, describe: "print JSON" }),
+  handler: ({ what, json }) => {
+    const { columns, rows, objects } = listing(what);
+    const lines = json ? [JSON.stringify(objects, null, 2)] : formatTable(columns, rows);
+    process.stdout.write(`${lines.join("\n")}\n`);
+  },
+};

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/** The `faultline` command. */
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { UserError } from "../user-error.ts";
+import { bootCommand } from "./commands/boot.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { listCommand } from "./commands/list.ts";
+import { runCommand } from "./commands/run.ts";
+
+/** Bad usage or input, before the guest starts. */
+const STATUS_USAGE = 2;
+
+function fail(line: string): never {
+  process.stderr.write(`faultline: ${line}\n`);
+  process.exit(STATUS_USAGE);
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+  throw error;
+});
+
+try {
+  await yargs(hideBin(process.argv))
+    .scriptName("faultline")
+    .usage("$0 COMMAND\n\nEmulated multi-core machines with switchable page-fault designs.")
+    .command(bootCommand)
+    .command(runCommand)
+    .command(listCommand)
+    .command(demoCommand)
+    .demandCommand(1, "say what to do: boot, run, list or demo")
+    .strict()
+    .version(false)
+    .help()
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .fail((message, error) => {
+      if (error instanceof UserError) fail(error.line);
+      if (error) throw error;
+      fail(`${message}; see \`faultline --help\``);
+    })
+    .parseAsync();
+} catch (error) {
+  if (error instanceof UserError) fail(error.line);
+  throw error;
+}

@@ -1,0 +1,132 @@
+/** Options that several commands share, and their checking: bad ones are UserErrors. */
+import type { Argv } from "yargs";
+import { MACHINE_MODELS } from "../machines/index.ts";
+import type { MachineModel } from "../machines/model.ts";
+import { UserError } from "../user-error.ts";
+
+export interface MachineArguments {
+  readonly machine: string | undefined;
+  readonly arch: string | undefined;
+  readonly cpus: number;
+  readonly mem: string;
+  readonly mm: string;
+  readonly seed: number;
+  readonly scheduler: "timed" | "random";
+  readonly tlb: "typical" | "adversarial";
+  readonly ledger: "on" | "off";
+  readonly maxInstructions: number;
+  readonly timeout: number;
+  readonly trace: string | undefined;
+}
+
+/** Instructions after which a run is stopped unless told otherwise. */
+const DEFAULT_MAX_INSTRUCTIONS = 20_000_000_000;
+const DEFAULT_TIMEOUT_SECONDS = 600;
+const SMALLEST_MEMORY = 16 * 2 ** 20;
+/** What a 32-bit host memory leaves for RAM beside the state of the cores. */
+const LARGEST_MEMORY = 3.5 * 2 ** 30;
+
+export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
+  return yargs
+    .option("arch", { type: "string", describe: "architecture of the machine" })
+    .option("machine", { type: "string", describe: "machine, see `faultline list machines`" })
+    .option("cpus", { type: "number", default: 4, describe: "number of cores" })
+    .option("mem", { type: "string", default: "256M", describe: "guest RAM, with K, M or G" })
+    .option("mm", {
+      type: "string",
+      default: "classic",
+      describe: "fault design, see `faultline list designs`",
+    })
+    .option("seed", { type: "number", default: 1, describe: "seed of everything that is random" })
+    .option("scheduler", {
+      choices: ["timed", "random"] as const,
+      default: "timed" as const,
+      describe: "which core goes next: by virtual time, or a seeded random walk",
+    })
+    .option("tlb", {
+      choices: ["typical", "adversarial"] as const,
+      default: "typical" as const,
+      describe: "TLBs of the machine's sizes, or ones that keep, drop and prefetch by seeded choice",
+    })
+    .option("ledger", {
+      choices: ["on", "off"] as const,
+      default: "off" as const,
+      describe: "check that nothing is freed while a TLB or walk cache can reach it",
+    })
+    .option("max-instructions", {
+      type: "number",
+      default: DEFAULT_MAX_INSTRUCTIONS,
+      describe: "stop after so many instructions (status 124)",
+    })
+    .option("timeout", {
+      type: "number",
+      default: DEFAULT_TIMEOUT_SECONDS,
+      describe: "stop after so many seconds of host time (status 124)",
+    })
+    .option("trace", {
+      type: "string",
+      describe: "write the events of the run to a file, a JSON object a line",
+    }) as Argv<T & MachineArguments>;
+}
+
+/** @throws UserError */
+export function checkMachineArguments(args: MachineArguments, model: MachineModel): void {
+  whole(args.cpus, "--cpus", 1, model.maxCores);
+  whole(args.seed, "--seed", 0, 2 ** 32 - 1);
+  whole(args.maxInstructions, "--max-instructions", 1, Number.MAX_SAFE_INTEGER);
+  if (!(args.timeout > 0))
+    throw new UserError("is not a positive number", "--timeout", "give seconds of host time");
+}
+
+/** The machine that the options or the program's ELF machine ask for. @throws UserError */
+export function chooseModel(
+  args: Pick<MachineArguments, "arch" | "machine">,
+  elfMachine?: number,
+): MachineModel {
+  if (args.machine !== undefined) {
+    const model = MACHINE_MODELS.find((each) => each.name === args.machine);
+    if (model === undefined) {
+      throw new UserError(
+        "there is no such machine",
+        `--machine ${args.machine}`,
+        "see `faultline list machines`",
+      );
+    }
+    if (args.arch !== undefined && args.arch !== model.arch) {
+      throw new UserError(`is a machine of ${model.arch}`, `--machine ${args.machine}`, "leave --arch out");
+    }
+    return model;
+  }
+  const wanted = MACHINE_MODELS.find((each) =>
+    args.arch !== undefined
+      ? each.arch === args.arch
+      : elfMachine === undefined || each.elfMachine === elfMachine,
+  );
+  if (wanted === undefined) {
+    throw new UserError(
+      "there is no machine of this architecture",
+      `--arch ${args.arch}`,
+      "see `faultline list machines`",
+    );
+  }
+  return wanted;
+}
+
+/** Bytes of a size such as 256M. @throws UserError */
+export function memoryBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim());
+  if (match === null)
+    throw new UserError("is not a size", `--mem ${text}`, "give a number with K, M or G, as in 256M");
+  const unit = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[match[2]!.toUpperCase() as "" | "K" | "M" | "G"];
+  const bytes = Number(match[1]) * unit;
+  if (bytes % 65536 !== 0) throw new UserError("is no multiple of 64K", `--mem ${text}`, "round it");
+  if (bytes < SMALLEST_MEMORY || bytes > LARGEST_MEMORY) {
+    throw new UserError("is out of range", `--mem ${text}`, "give 16M to 3584M");
+  }
+  return bytes;
+}
+
+function whole(value: number, where: string, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new UserError("is out of range", `${where} ${value}`, `give a whole number from ${least} to ${most}`);
+}
