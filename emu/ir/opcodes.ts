@@ -9,6 +9,7 @@
  * Memory operations take a 64-bit guest virtual address. Their immediate `attr` is made by memAttr():
  * endianness, order, alignment class and segment class. A load with order `locked` is translated for writing and
  * opens a bus-locked sequence that the next `unlock` store of the same instruction closes; all of it is one event.
+ * A load with order `modify` is a plain load whose page is translated for writing, because the instruction writes it back.
  */
 
 export type IrType = "i32" | "i64" | "f32" | "f64" | "v128";
@@ -229,7 +230,7 @@ export const OPERATIONS: Readonly<Record<Opcode, Operation>> = Object.fromEntrie
 export const TRANSFERS = ["next", "jump", "call", "return"] as const;
 export type Transfer = (typeof TRANSFERS)[number];
 
-export const ORDERS = ["plain", "acquire", "release", "exclusive", "locked", "unlock"] as const;
+export const ORDERS = ["plain", "acquire", "release", "exclusive", "locked", "unlock", "modify"] as const;
 export type Order = (typeof ORDERS)[number];
 export const ALIGNMENTS = ["any", "natural", "checked"] as const;
 /** `natural`: misaligned accesses fault always; `checked`: when the regime's alignment check is on. */

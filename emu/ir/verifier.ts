@@ -34,7 +34,7 @@ import { MAX_TEMPS, STATE_FRONTEND_BASE, STATE_TEMPS_BASE } from "./state.ts";
 /** The grain of code pages, whatever the guest's page size. */
 const PAGE_BYTES = 4096n;
 
-const ORDERS_OF_LOADS: readonly Order[] = ["plain", "acquire", "exclusive", "locked"];
+const ORDERS_OF_LOADS: readonly Order[] = ["plain", "acquire", "exclusive", "locked", "modify"];
 const ORDERS_OF_STORES: readonly Order[] = ["plain", "release", "exclusive", "unlock"];
 
 /** Every violation, as `index: instruction: what is wrong`; none if the block is valid. */

@@ -177,7 +177,8 @@ function decodeVex(out: Instruction, first: number): boolean {
   if (map < 1 || map > 3) return false;
   const size = ((rxb >> 3) << 1) | (pp === 1 ? 1 : 0);
   if (!decodeOpcode(out, map + 4, size, pp === 3 ? 1 : pp === 2 ? 2 : 0)) return false;
-  const usesV = out.row!.operands.some((operand) => operand.place === "vvvv");
+  if (out.row === null) return true;
+  const usesV = out.row.operands.some((operand) => operand.place === "vvvv");
   return usesV || out.vvvv === 0;
 }
 

@@ -81,4 +81,9 @@ export const GAPS_SYSTEM = [
   ["F3 0F AE /6 (mem)", "CLRSSBSY m64"],
   ["NP REX.W0 0F 38 F6 /r", "WRSSD m32, r32"],
   ["NP REX.W 0F 38 F6 /r", "WRSSQ m64, r64"],
+  // System management, and the 32-bit fast system calls (AMD processors have none of these in long mode)
+  ["0F AA", "RSM"],
+  ["0F 34", "SYSENTER"],
+  ["REX.W0 0F 35", "SYSEXIT"],
+  ["REX.W + 0F 35", "SYSEXITQ"],
 ] as const;

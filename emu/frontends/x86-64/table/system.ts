@@ -49,10 +49,6 @@ export const SYSTEM = [
   ["0F 01 F8", "SWAPGS"],
   ["NP 0F 01 CA", "CLAC"],
   ["NP 0F 01 CB", "STAC"],
-  ["0F AA", "RSM"],
-  ["0F 34", "SYSENTER"],
-  ["REX.W0 0F 35", "SYSEXIT"],
-  ["REX.W + 0F 35", "SYSEXITQ"],
   // Far pointers loads
   ["o16 0F B2 /r", "LSS r16, m16:16"],
   ["o32 0F B2 /r", "LSS r32, m16:32"],
