@@ -7,18 +7,18 @@ import { normalise, readGoldens } from "./objdump.ts";
 const GOLDENS = readGoldens(readFileSync(new URL("golden/encodings.txt", import.meta.url), "utf8"));
 
 /** Where binutils 2.40 and this table disagree, and why the table is right. An entry that matches nothing fails. */
-const DISAGREEMENTS: readonly (readonly [mnemonic: string, objdump: RegExp, reason: string])[] = [
-  ["NOP", /bnd/, "MPX, which this processor does not have: NOPs"],
-  ["NOP", /prefetchit/, "PREFETCHIT, which this processor does not have: NOPs"],
-  ["NOP", /rdssp/, "shadow stacks, which this processor does not have: NOPs"],
-  ["MFENCE", /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
-  ["SFENCE", /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
-  ["WAIT", /^rex|data16 rex/, "REX before FWAIT is printed as an instruction of its own"],
-  ["WRFSBASE", / \w\w$/, "there is no 16-bit form; 66 is ignored"],
-  ["UD0", / r8w/, "operands have no size"],
-  ["MOVSXD", /r1[02],(WORD|bp)/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
-  ["LSS", /DWORD/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
-  ["UMONITOR", /r9d/, "the register is named by its operand size"],
+const DISAGREEMENTS: readonly (readonly [mnemonic: RegExp, objdump: RegExp, reason: string])[] = [
+  [/^NOP$/, /bnd/, "MPX, which this processor does not have: NOPs"],
+  [/^NOP$/, /prefetchit/, "PREFETCHIT, which this processor does not have: NOPs"],
+  [/^NOP$/, /rdssp/, "shadow stacks, which this processor does not have: NOPs"],
+  [/^MFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
+  [/^SFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
+  [/^WAIT$/, /^rex|data16 rex/, "REX before FWAIT is printed as an instruction of its own"],
+  [/BASE$/, / (\w\w|r\d+w)$/, "there is no 16-bit form; 66 is ignored"],
+  [/^UD0$/, / r8w/, "operands have no size"],
+  [/^MOVSXD$/, /r1[02],(WORD|bp)/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
+  [/^LSS$/, /DWORD/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
+  [/^UMONITOR$/, /r9d/, "the register is named by its operand size"],
 ];
 
 const instruction = new Instruction();
@@ -29,7 +29,7 @@ function decodeGolden(hex: string): void {
 }
 
 function disagreement(mnemonic: string, text: string): number {
-  return DISAGREEMENTS.findIndex(([name, pattern]) => name === mnemonic && pattern.test(text));
+  return DISAGREEMENTS.findIndex(([name, pattern]) => name.test(mnemonic) && pattern.test(text));
 }
 
 test("every row has recorded encodings", () => {
