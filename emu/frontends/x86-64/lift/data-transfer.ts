@@ -174,13 +174,14 @@ function compareExchange16Bytes(l: Lifter, dst: OperandSpec): void {
   const address = l.address(dst);
   ir.trapIf(ir.and(ir.wrap(address), ir.i32(15)), TRAP_GP);
   const second = ir.add(address, ir.i64(8));
-  const low = l.load(address, 64, { order: "locked" }) as I64;
-  const high = l.load(second, 64) as I64;
+  const locked = l.x.lock;
+  const low = l.load(address, 64, { order: locked ? "locked" : "modify" }) as I64;
+  const high = l.load(second, 64, { order: locked ? "plain" : "modify" }) as I64;
   const rax = l.register64(RAX);
   const rdx = l.register64(RDX);
   const equal = ir.and(ir.eq(low, rax), ir.eq(high, rdx));
   l.store(second, 64, ir.select(equal, l.register64(RCX), high));
-  l.store(address, 64, ir.select(equal, l.register64(RBX), low), { order: "unlock" });
+  l.store(address, 64, ir.select(equal, l.register64(RBX), low), { order: locked ? "unlock" : "plain" });
   l.setRegister(RAX, 64, low);
   l.setRegister(RDX, 64, high);
   setZero(l, equal);
