@@ -41,6 +41,8 @@ export function mnemonicOf(instruction: Instruction, row: Row): string {
   if (name === "JRCXZ" && instruction.addressBits === 32) return "jecxz";
   if (bits === 16 && /^(PUSH (imm|.S)|POP .S|ENTER|LEAVE)/.test(row.instructionText))
     return `${name.toLowerCase()}w`;
+  if (name === "NOP" && row.opcode === 0x90 && instruction.operandSizePrefix && !instruction.hasRex)
+    return "xchg ax,ax";
   if (name === "RETF") return bits === 16 ? "retfw" : bits === 64 ? "retfq" : "retf";
   if (name === "MOV" && row.immediateBytes[0] === 8) return "movabs";
   if (name === "MOV" && row.instructionText.includes("moffs"))
@@ -115,6 +117,7 @@ export function memorySizeStyle(spec: OperandSpec, row: Row): "none" | "oword" |
 function selectorRegisterBits(instruction: Instruction, spec: OperandSpec): number {
   const row = instruction.row!;
   if (row.mnemonic === "LAR" || row.mnemonic === "LSL") return row.operandBits;
-  if (row.mnemonic === "MOV" && row.operands[0]?.text === "Sreg") return instruction.rex & 8 ? 64 : 32;
+  if (row.mnemonic === "MOV" && row.operands[0]?.text === "Sreg")
+    return instruction.rex & 8 ? 64 : instruction.operandSizePrefix ? 16 : 32;
   return spec.registerBits;
 }

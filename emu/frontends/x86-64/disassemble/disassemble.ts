@@ -41,6 +41,8 @@ export function memoryText(instruction: Instruction): string {
   let text = parts.join("+");
   if (instruction.base === BASE_RIP) {
     text += `+0x${BigInt.asUintN(64, BigInt(displacement)).toString(16)}`;
+  } else if (instruction.base < 0 && instruction.index < 0 && bits === 32) {
+    text += `+0x${(displacement >>> 0).toString(16)}`;
   } else if (instruction.mod !== 0 || instruction.base < 0) {
     text += displacement < 0 ? `-0x${(-displacement).toString(16)}` : `+0x${displacement.toString(16)}`;
   }

@@ -1,5 +1,5 @@
 /** Register names. Intel SDM Vol. 1 §3.4.1, §3.7.2.1. */
-import type { RegisterFile } from "../table/notation.ts";
+import type { RegisterFile } from "../table/row.ts";
 
 const LEGACY = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"];
 const BYTE_LEGACY = ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"];

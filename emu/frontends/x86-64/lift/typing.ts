@@ -1,5 +1,5 @@
 /** Ties lifters to the rows of a table file: every mnemonic has one, and it takes as many operands as a form has. */
-import type { OperandSpec, RowSource } from "../table/notation.ts";
+import type { OperandSpec, RowSource } from "../table/row.ts";
 import type { Lifter } from "./lifter.ts";
 
 type MnemonicOf<Form extends string> = Form extends `${infer Mnemonic} ${string}` ? Mnemonic : Form;

@@ -47,7 +47,7 @@ export const GAPS_SSE = [
   ["F3 REX.W 0F 2D /r", "CVTSS2SI r64, xmm1/m32"],
   ["NP 0F 2E /r", "UCOMISS xmm1, xmm2/m32"],
   ["NP 0F 2F /r", "COMISS xmm1, xmm2/m32"],
-  ["NP 0F 50 /r", "MOVMSKPS r32, xmm"],
+  ["NP oIG 0F 50 /r", "MOVMSKPS r32, xmm"],
   ["NP 0F 52 /r", "RSQRTPS xmm1, xmm2/m128"],
   ["F3 0F 52 /r", "RSQRTSS xmm1, xmm2/m32"],
   ["NP 0F 53 /r", "RCPPS xmm1, xmm2/m128"],

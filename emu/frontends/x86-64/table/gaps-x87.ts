@@ -141,6 +141,7 @@ export const GAPS_X87 = [
   ["DF /5", "FILD m64int"],
   ["DF /6", "FBSTP m80bcd"],
   ["DF /7", "FISTP m64int"],
+  ["DF C0+i", "FFREEP ST(i)"],
   ["oIG DF E0", "FNSTSW AX"],
   ["DF E8+i", "FUCOMIP ST(0), ST(i)"],
   ["DF F0+i", "FCOMIP ST(0), ST(i)"],

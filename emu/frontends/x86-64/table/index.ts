@@ -19,19 +19,15 @@ import { INVALID_64 } from "./invalid-64.ts";
 import { IO } from "./io.ts";
 import { LOGIC } from "./logic.ts";
 import { MISCELLANEOUS } from "./miscellaneous.ts";
-import {
-  ignoreOperandSizeWithoutSibling,
-  parseRow,
-  type Row,
-  type RowKind,
-  type RowSource,
-} from "./notation.ts";
+import { parseRow } from "./notation.ts";
+import { ignoreOperandSizeWithoutSibling } from "./overlap.ts";
+import type { Row, RowKind, RowSource } from "./row.ts";
 import { SHIFT_ROTATE } from "./shift-rotate.ts";
 import { STRING } from "./string.ts";
 import { SYSTEM } from "./system.ts";
 
-export type { OperandSpec, Row, RowKind } from "./notation.ts";
-export { breadth, overlaps } from "./notation.ts";
+export { breadth, overlaps } from "./overlap.ts";
+export type { OperandSpec, RegisterFile, Row, RowKind, RowSource } from "./row.ts";
 
 const GROUPS: readonly (readonly [name: string, kind: RowKind, rows: readonly RowSource[]])[] = [
   ["data-transfer", "lifted", DATA_TRANSFER],

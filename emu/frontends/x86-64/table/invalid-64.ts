@@ -1,6 +1,7 @@
 /**
  * Opcodes that are valid in legacy and compatibility mode and #UD in 64-bit mode, by their old names.
- * Intel SDM Vol. 2 §2.2.1.2 and Appendix A (superscript i64). 62, C4 and C5 are the EVEX and VEX prefixes.
+ * Intel SDM Vol. 2 §2.2.1.2 and Appendix A (superscript i64). C4 and C5 are the VEX prefixes; 62 is the EVEX
+ * prefix, of which nothing is decoded.
  */
 
 export const INVALID_64 = [
@@ -17,6 +18,7 @@ export const INVALID_64 = [
   ["3F", "AAS"],
   ["60", "PUSHA"],
   ["61", "POPA"],
+  ["62", "EVEX"],
   ["82", "GRP1"],
   ["9A", "CALLF"],
   ["CE", "INTO"],

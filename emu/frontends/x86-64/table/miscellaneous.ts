@@ -38,7 +38,9 @@ export const MISCELLANEOUS = [
   // Undefined instructions
   ["0F 0B", "UD2"],
   ["0F B9 /r", "UD1 r32, r/m32"],
+  ["REX.W + 0F B9 /r", "UD1 r64, r/m64"],
   ["0F FF /r", "UD0 r32, r/m32"],
+  ["REX.W + 0F FF /r", "UD0 r64, r/m64"],
   // Identification and time
   ["0F A2", "CPUID"],
   ["0F 31", "RDTSC"],

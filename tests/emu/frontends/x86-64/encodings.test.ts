@@ -12,11 +12,9 @@ const DISAGREEMENTS: readonly (readonly [mnemonic: RegExp, objdump: RegExp, reas
   [/^NOP$/, /prefetchit/, "PREFETCHIT, which this processor does not have: NOPs"],
   [/^MFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
   [/^SFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
-  [/^WAIT$/, /^rex|data16 rex/, "REX before FWAIT is printed as an instruction of its own"],
+  [/^WAIT$/, /rex/, "REX before FWAIT is printed as an instruction of its own"],
   [/BASE$/, / (\w\w|r\d+w)$/, "there is no 16-bit form; 66 is ignored"],
-  [/^UD0$/, / r8w/, "operands have no size"],
   [/^MOVSXD$/, /r1[02],(WORD|bp)/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
-  [/^UMONITOR$/, /r9d/, "the register is named by its operand size"],
 ];
 
 const instruction = new Instruction();

@@ -29,7 +29,7 @@ import { NATIVE_ROWS, nativeCase } from "./native-cases.ts";
 
 const INPUT_BYTES = 16 + 17 * 8 + WINDOW_BYTES;
 const OUTPUT_BYTES = 21 * 8 + WINDOW_BYTES;
-const PER_ROW = 5;
+const PER_ROW = 8;
 const VECTOR_SINGLE_STEP = 1;
 const VECTOR_BREAKPOINT = 3;
 const VECTOR_PAGE_FAULT = 14;
