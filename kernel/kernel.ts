@@ -121,8 +121,7 @@ export class Kernel implements KernelPort {
       traps.length = depth - 1;
       const frame = k.frames.pop()!;
       if (frame === 0 || (depth === 1 && k.task !== null && !k.task.idle)) continue;
-      if (k.task === null || depth !== 1) this.arch.entry.returnFromTrap(this, cpu, frame);
-      else this.#returnToIdle(cpu, frame);
+      this.arch.entry.returnFromTrap(this, cpu, frame);
       return;
     }
   }
@@ -255,11 +254,6 @@ export class Kernel implements KernelPort {
     }
     this.arch.entry.idle(this, cpu);
     return true;
-  }
-
-  /** The trap came in while the core was idle. */
-  #returnToIdle(cpu: Cpu, frame: number): void {
-    this.arch.entry.returnFromTrap(this, cpu, frame);
   }
 
   /** The switch has made another context current: its first work is to finish the switch. */

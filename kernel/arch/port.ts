@@ -57,6 +57,8 @@ export interface ArchEntry {
   /** The core's timer interrupts once its clock passes `atCycles`; Infinity: never. */
   armTimer(cpu: Cpu, atCycles: number): void;
 
+  /** Takes and fills what the cores need in RAM (kernel text, descriptor tables, stacks), while memory is laid out. */
+  takeBootMemory(kernel: Kernel, boot: { take(lengthBytes: number, alignBytes: number): number }): void;
   /** Puts the boot core, whatever its state, at the boot stub with tables, stack and segments of the kernel. */
   startBootCore(kernel: Kernel): void;
   /** Starts one secondary core and waits until it runs in the kernel. */

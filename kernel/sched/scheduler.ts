@@ -36,6 +36,7 @@ export interface SavedTask {
   savedSp: number;
   started: boolean;
   released: boolean;
+  returnsBySyscall: boolean;
   userRegisters: number[];
 }
 
@@ -318,6 +319,7 @@ function saveTask(task: Task): SavedTask {
     savedSp: task.savedSp,
     started: task.started,
     released: task.released,
+    returnsBySyscall: task.returnsBySyscall,
     userRegisters: Array.from(task.userRegisters),
   };
 }
@@ -334,6 +336,7 @@ function restoreTask(task: Task, saved: SavedTask, kernel: Kernel): void {
   task.savedSp = saved.savedSp;
   task.started = saved.started;
   task.released = saved.released;
+  task.returnsBySyscall = saved.returnsBySyscall;
   task.userRegisters.set(saved.userRegisters);
   task.context.cpu = kernel.platform.cpus[saved.cpu]!;
   task.context.reset();

@@ -67,6 +67,8 @@ export class Task {
   readonly tgid: number;
   /** The task_struct, which is the low end of the kernel stack. */
   readonly at: KPtr;
+  /** The registers of user mode, at the high end of the stack. */
+  readonly userFrame: KPtr;
   readonly context: Context;
   /** Cores that the task may run on. */
   readonly affinity: CpuSet;
@@ -85,6 +87,8 @@ export class Task {
   sumExec = 0;
   /** On a run queue, or running. */
   queued = false;
+  /** Its last entry from user mode was a system call: the fast return may fit. */
+  returnsBySyscall = false;
   /** Sleeps in synchronize_rcu(). */
   rcuWaiting = false;
   /** Has run: its first steps are done. */
@@ -125,7 +129,8 @@ export class Task {
     this.idle = options.kind === "idle";
     this.affinity = CpuSet.first(kernel.platform.cpus.length);
     this.context = new Context(kernel, options.cpu, this);
-    this.savedSp = this.stackTop;
+    this.userFrame = kptrOf(this.stackTop - kernel.arch.entry.frameBytes);
+    this.savedSp = this.idle ? this.stackTop : this.userFrame;
     if (options.state === "restored") return;
     taskPid.set(this.ram, this.at, this.pid);
     taskTgid.set(this.ram, this.at, this.tgid);
@@ -136,10 +141,6 @@ export class Task {
   /** One past the high end of the kernel stack. */
   get stackTop(): number {
     return this.at + KERNEL_STACK_BYTES;
-  }
-  /** The registers of user mode, at the high end of the stack. @hot */
-  get userFrame(): KPtr {
-    return kptrOf(this.at + KERNEL_STACK_BYTES - this.kernel.arch.entry.frameBytes);
   }
   get mm(): KPtr {
     return taskMm.get(this.ram, this.at);
