@@ -1,0 +1,256 @@
+/**
+ * The page-fault handler of x86-64 (arch/x86/mm/fault.c, 5.17 with the attempt of Lespinasse's v2 and the stack growth
+ * of 6.5). It decides from the error code who was at fault, tries the design's way without mmap_lock, then the one with
+ * it, and sends the signal that is left.
+ *
+ * CR2 was read by entry before anything could fault again. There is no vsyscall page and no userfaultfd.
+ */
+import { PF_ID, PF_P, PF_PK, PF_RSVD, PF_US, PF_WR } from "../../../mmu/index.ts";
+import type { Context, Work } from "../../context.ts";
+import { COST_ATOMIC, COST_IRQ_MASK, COST_STEP } from "../../costs.ts";
+import { ABORTED, NOT_ATTEMPTED } from "../../mm/designs/design.ts";
+import { handleMmFault } from "../../mm/fault.ts";
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_DEFAULT,
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_USER,
+  FAULT_FLAG_WRITE,
+  type FaultState,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from "../../mm/fault-state.ts";
+import { memoryOf } from "../../mm/memory.ts";
+import { mmapReadLockKillable, mmapReadTrylock, mmapReadUnlock } from "../../mm/mmap-lock.ts";
+import { expandStackAndDowngrade, upgradeForStack } from "../../mm/stack.ts";
+import { PGFAULT, SPF_ABORT } from "../../mm/vm-events.ts";
+import { VM_GROWSDOWN, VM_PKEY_MASK_HI, vmFlags, vmFlagsHi, vmStart } from "../../mm/vma.ts";
+import { findVma } from "../../mm/vma-tree.ts";
+import { pageOf } from "../../mm/vpn.ts";
+import { type KPtr, NULL } from "../../struct.ts";
+import { die, fixupException } from "./exceptions.ts";
+import { REGS_FLAGS, REGS_IP, REGS_ORIG_AX, userMode } from "./pt-regs.ts";
+import { RFLAGS_IF } from "./registers.ts";
+import { fixupOf, stubAt } from "./stubs.ts";
+import { VECTOR_PF } from "./vectors.ts";
+
+const SIGBUS = 7;
+const SIGSEGV = 11;
+const BUS_ADRERR = 2;
+const SEGV_MAPERR = 1;
+const SEGV_ACCERR = 2;
+const SEGV_PKUERR = 4;
+/** RFLAGS.AC as the trap saved it: user accesses were open. */
+const RFLAGS_AC: number = 1 << 18;
+
+/** exc_page_fault(): frame and CR2 (halves). Interrupts are off on entry. */
+export function* pageFault(k: Context, frame: KPtr, lo: number, hi: number): Work {
+  const error = k.ram.read32(frame + REGS_ORIG_AX);
+  if (hi < 0) {
+    yield* kernelAddressFault(k, frame, error, lo, hi);
+    return;
+  }
+  const fromUser = (error & PF_US) !== 0;
+  if (!fromUser && !(yield* checkKernelAccess(k, frame, error, lo, hi))) return;
+  const mm = k.task === null ? NULL : k.task.mm;
+  if ((error & PF_RSVD) !== 0) {
+    yield* die(k, frame, `Bad pagetable at ${hex(lo, hi)}`, error);
+    return;
+  }
+  if (mm === NULL || k.pagefaultDisabled !== 0 || (k.atomicDepth !== 0 && !fromUser)) {
+    yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
+    return;
+  }
+  if (fromUser || (k.ram.read32(frame + REGS_FLAGS) & RFLAGS_IF) !== 0) {
+    k.cpu.setInterruptsEnabled(true);
+    if (k.point(COST_IRQ_MASK)) yield;
+  }
+  const f = memoryOf(k).faultState(k);
+  f.mm = mm;
+  f.lo = lo;
+  f.hi = hi;
+  f.page = pageOf(lo, hi);
+  f.archError = error;
+  f.flags =
+    FAULT_FLAG_DEFAULT |
+    (fromUser ? FAULT_FLAG_USER : 0) |
+    ((error & PF_WR) !== 0 ? FAULT_FLAG_WRITE : 0) |
+    ((error & PF_ID) !== 0 ? FAULT_FLAG_INSTRUCTION : 0);
+  yield* userAddressFault(k, frame, f);
+}
+
+/** do_user_addr_fault(), from the attempt on. */
+function* userAddressFault(k: Context, frame: KPtr, f: FaultState): Work {
+  const m = memoryOf(k);
+  let result = yield* m.design.attempt(k, f);
+  if (result !== NOT_ATTEMPTED) {
+    if (result !== ABORTED) {
+      if (isSignalled(k, f, result)) return;
+      if ((result & VM_FAULT_RETRY) === 0) {
+        m.events.count(k.cpu.id, PGFAULT);
+        if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
+        return;
+      }
+    }
+    m.events.count(k.cpu.id, SPF_ABORT);
+  }
+  for (;;) {
+    if (!(yield* lockAndFindVma(k, frame, f))) {
+      yield* badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0);
+      return;
+    }
+    if (m.mmu.accessError(k, f)) {
+      const key = vmFlagsHi.get(k.ram, f.vma) & VM_PKEY_MASK_HI;
+      const kind = (f.archError & PF_WR) !== 0 ? "write" : "read";
+      const byKey =
+        (f.archError & PF_PK) !== 0 || ((f.archError & PF_ID) === 0 && !m.mmu.keyPermits(k, key, kind));
+      yield* mmapReadUnlock(k, f.mm);
+      yield* badArea(k, frame, f.archError, f.lo, f.hi, byKey ? SEGV_PKUERR : SEGV_ACCERR, byKey ? key : 0);
+      return;
+    }
+    result = yield* handleMmFault(k, f);
+    if (isSignalled(k, f, result)) {
+      // The lock went with VM_FAULT_RETRY.
+      if (!userMode(k.ram, frame)) yield* kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi);
+      return;
+    }
+    if ((result & VM_FAULT_RETRY) === 0 || (f.flags & FAULT_FLAG_ALLOW_RETRY) === 0) break;
+    f.flags |= FAULT_FLAG_TRIED;
+  }
+  yield* mmapReadUnlock(k, f.mm);
+  m.events.count(k.cpu.id, PGFAULT);
+  if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
+}
+
+/** fault_signal_pending(): a fault that would be retried gives way to a signal. */
+function isSignalled(k: Context, f: FaultState, result: number): boolean {
+  if ((result & VM_FAULT_RETRY) === 0) return false;
+  const task = k.task!;
+  const process = k.kernel.process;
+  if ((f.flags & FAULT_FLAG_USER) !== 0) return process.signalPending(task);
+  return process.fatalSignalPending(task);
+}
+
+/**
+ * lock_mm_and_find_vma(): mmap_lock for read and the VMA of the address, after growing a stack if need be. Kernel code
+ * that faults with the lock held, or where no fault is expected, must not wait for it: then only a site of the
+ * exception table may go on. @returns false: no VMA, nothing is held
+ */
+function* lockAndFindVma(k: Context, frame: KPtr, f: FaultState): Work<boolean> {
+  const ram = k.ram;
+  if (k.point(COST_ATOMIC)) yield;
+  if (!mmapReadTrylock(k, f.mm)) {
+    if (!userMode(ram, frame) && !hasFixup(k, frame)) return false;
+    if ((yield* mmapReadLockKillable(k, f.mm)) !== 0) return false;
+  }
+  if (k.point(COST_STEP)) yield;
+  f.vma = findVma(ram, f.mm, f.page);
+  if (f.vma !== NULL && vmStart.get(ram, f.vma) <= f.page) return true;
+  if (f.vma === NULL || (vmFlags.get(ram, f.vma) & VM_GROWSDOWN) === 0) {
+    yield* mmapReadUnlock(k, f.mm);
+    return false;
+  }
+  if (!(yield* upgradeForStack(k, f.mm))) return false;
+  return yield* expandStackAndDowngrade(k, f);
+}
+
+/** What a failed fault means for who made it (the end of do_user_addr_fault). */
+function* faultError(k: Context, frame: KPtr, f: FaultState, result: number): Work {
+  const fromUser = userMode(k.ram, frame);
+  if ((result & VM_FAULT_OOM) !== 0) {
+    // The killer ran inside the allocation: the victim may be this task, and else the fault is tried again.
+    if (!fromUser && k.kernel.process.fatalSignalPending(k.task!)) {
+      yield* kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi);
+    } else if (!fromUser && !fixupException(k, frame)) {
+      yield* die(k, frame, "out of memory in kernel code", f.archError);
+    }
+    return;
+  }
+  const signo = (result & VM_FAULT_SIGBUS) !== 0 ? SIGBUS : SIGSEGV;
+  if (!fromUser) {
+    yield* kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi);
+    return;
+  }
+  send(k, signo, signo === SIGBUS ? BUS_ADRERR : SEGV_MAPERR, f.lo, f.hi, f.archError, 0);
+}
+
+/** bad_area(): SIGSEGV for user code, the fixup or the end for kernel code. */
+function* badArea(
+  k: Context,
+  frame: KPtr,
+  error: number,
+  lo: number,
+  hi: number,
+  code: number,
+  key: number,
+): Work {
+  if (!userMode(k.ram, frame)) {
+    yield* kernelFixupOrDie(k, frame, error, lo, hi);
+    return;
+  }
+  k.cpu.setInterruptsEnabled(true);
+  if (k.point(COST_IRQ_MASK)) yield;
+  // What lies in the kernel's half looks like a protection fault to user code, mapped or not.
+  send(k, SIGSEGV, code, lo, hi, hi < 0 ? error | PF_P : error, key);
+}
+
+function send(
+  k: Context,
+  signo: number,
+  code: number,
+  lo: number,
+  hi: number,
+  error: number,
+  pkey: number,
+): void {
+  k.kernel.process.forceSignal(k, { signo, code, lo, hi, trap: VECTOR_PF, error, pkey });
+}
+
+/** A fault on an address of the kernel's half: user code gets SIGSEGV, kernel code has no business there. */
+function* kernelAddressFault(k: Context, frame: KPtr, error: number, lo: number, hi: number): Work {
+  if (k.point(COST_STEP)) yield;
+  yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
+}
+
+/** Accesses of kernel code that are bugs whatever is mapped: execution (SMEP), data without open user access (SMAP). */
+function* checkKernelAccess(k: Context, frame: KPtr, error: number, lo: number, hi: number): Work<boolean> {
+  if ((error & PF_ID) !== 0) {
+    yield* oops(k, frame, error, lo, hi, "kernel tried to execute a user page");
+    return false;
+  }
+  const isOpen = (k.ram.read32(frame + REGS_FLAGS) & RFLAGS_AC) !== 0;
+  if (isOpen || userMode(k.ram, frame)) return true;
+  yield* oops(k, frame, error, lo, hi, "supervisor access to user memory");
+  return false;
+}
+
+function hasFixup(k: Context, frame: KPtr): boolean {
+  return fixupOf(stubAt(k.ram.read32(frame + REGS_IP), k.ram.read32(frame + REGS_IP + 4))) >= 0;
+}
+
+/** kernelmode_fixup_or_oops(). */
+function* kernelFixupOrDie(k: Context, frame: KPtr, error: number, lo: number, hi: number): Work {
+  if (fixupException(k, frame)) return;
+  yield* oops(k, frame, error, lo, hi, "no fixup");
+}
+
+/** page_fault_oops(). */
+function* oops(k: Context, frame: KPtr, error: number, lo: number, hi: number, what: string): Work {
+  const kind =
+    (error & PF_ID) !== 0 ? "instruction fetch" : (error & PF_WR) !== 0 ? "write access" : "read access";
+  const why = (error & PF_P) !== 0 ? "permissions violation" : "not-present page";
+  k.kernel.printk(`BUG: unable to handle page fault for address: ${hex(lo, hi)} (${what})`);
+  k.kernel.printk(`#PF: supervisor ${kind} in kernel mode\n#PF: error_code(0x${hex4(error)}) - ${why}`);
+  yield* die(k, frame, "Oops", error);
+}
+
+function hex(lo: number, hi: number): string {
+  return (hi >>> 0).toString(16).padStart(8, "0") + (lo >>> 0).toString(16).padStart(8, "0");
+}
+
+function hex4(value: number): string {
+  return value.toString(16).padStart(4, "0");
+}

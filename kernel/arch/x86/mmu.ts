@@ -1,0 +1,143 @@
+/** Memory management of x86-64 for neutral code: kernel tables, TLB, access checks, memory keys. */
+import type { X86Cpu } from "../../../emu/hardware.ts";
+import { PF_ID, PF_P, PF_PK, PF_WR, type PhysicalMemory } from "../../../mmu/index.ts";
+import type { Context, Work } from "../../context.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { BootMemory } from "../../mm/boot-memory.ts";
+import type { FaultState } from "../../mm/fault-state.ts";
+import { mmCtxId, mmPgd, mmTlbGen } from "../../mm/mm-struct.ts";
+import { VM_ACCESS_FLAGS, VM_PKEY_MASK_HI, VM_WRITE, vmFlags, vmFlagsHi } from "../../mm/vma.ts";
+import { type KPtr, U64Field } from "../../struct.ts";
+import type { ArchMmu } from "../mmu-port.ts";
+import { buildKernelTables, mapKernelPage, X86PageTableFormat } from "./pgtable.ts";
+import { X86Tlb } from "./tlb.ts";
+
+/** Entries of a top table from here on are the kernel's. */
+const KERNEL_PGD_BOUNDARY = 256;
+/** One page below the end of the canonical half, so that no access crosses it (TASK_SIZE_MAX). */
+const TASK_PAGES_4: number = 2 ** 35 - 1;
+const TASK_PAGES_5: number = 2 ** 44 - 1;
+const PKEYS = 16;
+
+export interface X86MmuOptions {
+  readonly levels: 4 | 5;
+  readonly pcid: "pcid" | "no-pcid";
+  readonly pkeys: "pkeys" | "no-pkeys";
+}
+
+export class X86Mmu implements ArchMmu {
+  readonly format: X86PageTableFormat;
+  readonly taskSize: number = TASK_PAGES_4;
+  readonly taskSizeMax: number;
+  readonly pkeys: number;
+  readonly #options: X86MmuOptions;
+  #ram!: PhysicalMemory;
+  #boot: BootMemory | null = null;
+  #tlb!: X86Tlb;
+  #topTable = 0;
+  /** last_mm_ctx_id: in boot memory, as cores race on it. */
+  #lastCtxId!: KPtr;
+
+  constructor(options: X86MmuOptions) {
+    this.#options = options;
+    this.format = new X86PageTableFormat(options.levels);
+    this.taskSizeMax = options.levels === 5 ? TASK_PAGES_5 : TASK_PAGES_4;
+    this.pkeys = options.pkeys === "pkeys" ? PKEYS : 0;
+  }
+
+  boot(kernel: Kernel, memory: BootMemory, initMm: KPtr): number {
+    this.#ram = kernel.ram;
+    this.#boot = memory;
+    this.#lastCtxId = memory.take(64, 64) as KPtr;
+    ctxIdWord.set(kernel.ram, this.#lastCtxId, 1);
+    const tables = buildKernelTables(kernel.ram, this.#options.levels, () => memory.take(4096, 4096));
+    this.#topTable = tables.topTable;
+    mmPgd.set(kernel.ram, initMm, tables.topTable as KPtr);
+    mmCtxId.set(kernel.ram, initMm, 1);
+    mmTlbGen.set(kernel.ram, initMm, 1);
+    this.#tlb = new X86Tlb(kernel, initMm, this.#options.pcid);
+    return tables.topTable;
+  }
+
+  /** Maps one page of the kernel at an address (halves). While boot memory lasts, before the first mm is made. */
+  mapKernelPage(lo: number, hi: number, frame: number, rights: "text" | "data"): void {
+    const boot = this.#boot!;
+    const page = { lo, hi, frame, rights };
+    mapKernelPage(this.#ram, this.#options.levels, this.#topTable, page, () => boot.take(4096, 4096));
+  }
+
+  /** Physical address of init_mm's top table. */
+  get topTable(): number {
+    return this.#topTable;
+  }
+
+  /** Loads init_mm on a starting core whose CR4 is set up. */
+  loadInitial(cpu: X86Cpu): void {
+    this.#tlb.loadInitial(cpu);
+  }
+
+  initTopTable(tablePa: number): void {
+    for (let entry = KERNEL_PGD_BOUNDARY; entry < 512; entry++) {
+      const from = this.#topTable + entry * 8;
+      this.#ram.write64(tablePa + entry * 8, this.#ram.read32(from), this.#ram.read32(from + 4));
+    }
+  }
+
+  initContext(mm: KPtr): void {
+    mmCtxId.set(this.#ram, mm, ctxIdWord.add(this.#ram, this.#lastCtxId, 1));
+    mmTlbGen.set(this.#ram, mm, 0);
+  }
+
+  *switchMm(k: Context, _prev: KPtr, next: KPtr): Work {
+    yield* this.#tlb.switchMm(k, next);
+  }
+
+  enterLazyTlb(k: Context, _mm: KPtr): void {
+    this.#tlb.enterLazy(k);
+  }
+
+  *flushRange(
+    k: Context,
+    mm: KPtr,
+    start: number,
+    end: number,
+    strideLevel: number,
+    tables: "tables-freed" | "tables-kept",
+  ): Work {
+    yield* this.#tlb.flushRange(k, mm, start, end, this.format.spanPages(strideLevel), tables);
+  }
+
+  /** A #PF drops the entries of its address in the core that took it (SDM vol. 3A 4.10.4.1): nothing to do. */
+  flushSpuriousFault(_k: Context, _page: number): void {}
+
+  /** An entry that was not present is never cached: nothing to do. */
+  updateMmuTlb(_k: Context, _page: number): void {}
+
+  /** access_error(), arch/x86/mm/fault.c. */
+  accessError(k: Context, f: FaultState): boolean {
+    const error = f.archError;
+    if ((error & PF_PK) !== 0) return true;
+    const flags = vmFlags.get(k.ram, f.vma);
+    const write = (error & PF_WR) !== 0;
+    const key = vmFlagsHi.get(k.ram, f.vma) & VM_PKEY_MASK_HI;
+    if ((error & PF_ID) === 0 && !this.keyPermits(k, key, write ? "write" : "read")) return true;
+    if (write) return (flags & VM_WRITE) === 0;
+    if ((error & PF_P) !== 0) return true;
+    return (flags & VM_ACCESS_FLAGS) === 0;
+  }
+
+  /** PKRU: two bits per key, access disable and write disable. */
+  keyPermits(k: Context, key: number, kind: "read" | "write"): boolean {
+    if (this.pkeys === 0) return true;
+    const rights = (k.cpu as X86Cpu).readPkru() >>> (key * 2);
+    return (rights & 1) === 0 && (kind === "read" || (rights & 2) === 0);
+  }
+
+  setKeyRights(k: Context, key: number, rights: number): void {
+    const cpu = k.cpu as X86Cpu;
+    const shift = key * 2;
+    cpu.writePkru((cpu.readPkru() & ~(3 << shift)) | (rights << shift));
+  }
+}
+
+const ctxIdWord: U64Field = new U64Field("last_mm_ctx_id", 0, "atomic");

@@ -1,0 +1,280 @@
+/**
+ * Speculative page faults with one sequence count per address space: Michel Lespinasse, "[PATCH v2 00/35] Speculative
+ * page faults" (January 2022, for 5.17). A fault copies its VMA, walks the tables that exist with interrupts off, and
+ * commits under the page-table lock if no writer of mmap_lock ran meanwhile; else it starts again under mmap_lock.
+ *
+ *     gate         user mode and more than one user of the mm, or no attempt is counted at all
+ *     begin        mmap_seq even                                                    SPF_ABORT_ODD
+ *     lookup       VMA under RCU, covers the address, anonymous                     _UNMAPPED, _NO_SPECULATE
+ *     copyVma      word by word, then mmap_seq unchanged                            _VMA_COPY
+ *     access       rights, from the copy                                            _ACCESS_ERROR
+ *     walk         tables exist, interrupts off                                     _PUD, _PMD
+ *     pteMapLock   interrupts off; mmap_seq; PMD; trylock; mmap_seq                 _PTE_MAP_LOCK_SEQ1, _PMD, _PTL, _SEQ2
+ *     cowBegin     no MMU notifier may register until cowEnd
+ *
+ * On x86 interrupts off keep page tables from being freed: who frees them waits for our answer to its flush. There are
+ * no transparent huge pages, so the PMD check of pteMapLock is left out, as it is without them in the series.
+ */
+import type { Context, Work } from "../../context.ts";
+import { COST_ACCESS, COST_ATOMIC, COST_IRQ_MASK, COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
+import { seqChanged, seqRead, seqWriteBegin, seqWriteEnd } from "../../locking/seqcount.ts";
+import { irqRestore, irqSave, spinTrylock, spinUnlock } from "../../locking/spinlock.ts";
+import { callRcu, rcuReadLock, rcuReadUnlock } from "../../rcu.ts";
+import { type KPtr, kptrOf, NULL } from "../../struct.ts";
+import { handlePteFault } from "../fault.ts";
+import { FAULT_FLAG_SPECULATIVE, FAULT_FLAG_USER, type FaultState, VM_FAULT_RETRY } from "../fault-state.ts";
+import { PTL } from "../locks.ts";
+import { memoryOf } from "../memory.ts";
+import { mmMmapSeq, mmPgd, mmUsers } from "../mm-struct.ts";
+import { mmuNotifierTrylock, mmuNotifierUnlock } from "../mmu-notifier.ts";
+import { NO_SLOT, pteSlot, ptlOf, tableOf } from "../page-table.ts";
+import {
+  SPF_ABORT_ACCESS_ERROR,
+  SPF_ABORT_NO_SPECULATE,
+  SPF_ABORT_ODD,
+  SPF_ABORT_PMD,
+  SPF_ABORT_PTE_MAP_LOCK_PTL,
+  SPF_ABORT_PTE_MAP_LOCK_SEQ1,
+  SPF_ABORT_PTE_MAP_LOCK_SEQ2,
+  SPF_ABORT_PUD,
+  SPF_ABORT_UNMAPPED,
+  SPF_ABORT_VMA_COPY,
+  SPF_ATTEMPT,
+  SPF_HANDLED,
+} from "../vm-events.ts";
+import { VMA_WORDS, vmaIsAnonymous, vmMm, vmStart } from "../vma.ts";
+import { findVmaRcu } from "../vma-tree.ts";
+import { ABORTED, FaultDesign, NOT_ATTEMPTED } from "./design.ts";
+
+/** Where the copy of the VMA lies on the kernel stack, above the task_struct. */
+const VMA_COPY_OFFSET = 1024;
+
+export class SpfMm extends FaultDesign {
+  override readonly name: string = "spf-mm";
+  override readonly summary: string = "Lespinasse v2: per-mm sequence count, VMA copy, RCU-freed VMAs";
+
+  override *attempt(k: Context, f: FaultState): Work<number> {
+    if (k.point(COST_ACCESS)) yield;
+    if (!this.gate(k, f)) return NOT_ATTEMPTED;
+    const events = memoryOf(k).events;
+    events.count(k.cpu.id, SPF_ATTEMPT);
+    if (!(yield* this.begin(k, f))) return ABORTED;
+    if (!(yield* this.lookup(k, f))) return ABORTED;
+    if (!(yield* this.validateCopy(k, f))) return ABORTED;
+    if (!this.access(k, f)) return ABORTED;
+    f.flags |= FAULT_FLAG_SPECULATIVE;
+    let result = VM_FAULT_RETRY;
+    if (yield* this.walk(k, f)) result = yield* handlePteFault(k, f);
+    f.flags &= ~FAULT_FLAG_SPECULATIVE;
+    if ((result & VM_FAULT_RETRY) === 0) events.count(k.cpu.id, SPF_HANDLED);
+    return result;
+  }
+
+  /** Only faults of user mode, and only if another thread may hold mmap_lock. @hot */
+  gate(k: Context, f: FaultState): boolean {
+    return (f.flags & FAULT_FLAG_USER) !== 0 && mmUsers.get(k.ram, f.mm) !== 1;
+  }
+
+  /** mmap_seq_read_start(): an odd count means that a writer is inside. */
+  *begin(k: Context, f: FaultState): Work<boolean> {
+    if (k.point(COST_ACCESS)) yield;
+    f.seq = seqRead(k, f.mm, mmMmapSeq);
+    if (f.seq % 2 === 0) return true;
+    return this.abort(k, SPF_ABORT_ODD);
+  }
+
+  /** mmap_seq_read_check(). Preceded by a point. @hot */
+  seqUnchanged(k: Context, f: FaultState): boolean {
+    return !seqChanged(k, f.mm, mmMmapSeq, f.seq);
+  }
+
+  /** Finds the VMA under RCU and copies it; f.vma is the copy. */
+  *lookup(k: Context, f: FaultState): Work<boolean> {
+    this.rcuBegin(k);
+    const vma = yield* findVmaRcu(k, f.mm, f.page);
+    if (k.point(COST_ACCESS)) yield;
+    if (vma === NULL || vmStart.get(k.ram, vma) > f.page) {
+      this.rcuEnd(k);
+      return this.abort(k, SPF_ABORT_UNMAPPED);
+    }
+    if (k.point(COST_ACCESS)) yield;
+    if (!vmaIsAnonymous(k.ram, vma)) {
+      this.rcuEnd(k);
+      return this.abort(k, SPF_ABORT_NO_SPECULATE);
+    }
+    yield* this.copyVma(k, f, vma);
+    this.rcuEnd(k);
+    return true;
+  }
+
+  rcuBegin(k: Context): void {
+    rcuReadLock(k);
+  }
+
+  rcuEnd(k: Context): void {
+    rcuReadUnlock(k);
+  }
+
+  /** pvma = *vma, onto the kernel stack: a writer may come between any two words. */
+  *copyVma(k: Context, f: FaultState, vma: KPtr): Work {
+    const ram = k.ram;
+    const copy = kptrOf(k.task!.at + VMA_COPY_OFFSET);
+    for (let at = 0; at < VMA_WORDS * 8; at += 8) {
+      if (k.point(COST_ACCESS)) yield;
+      ram.write64(copy + at, ram.read32(vma + at), ram.read32(vma + at + 4));
+    }
+    f.vma = copy;
+  }
+
+  *validateCopy(k: Context, f: FaultState): Work<boolean> {
+    if (k.point(COST_ACCESS)) yield;
+    return this.seqUnchanged(k, f) || this.abort(k, SPF_ABORT_VMA_COPY);
+  }
+
+  /** The VMA permits the access, by the copy. */
+  access(k: Context, f: FaultState): boolean {
+    return !memoryOf(k).mmu.accessError(k, f) || this.abort(k, SPF_ABORT_ACCESS_ERROR);
+  }
+
+  /** speculative_page_walk_begin(): from here to the end no table that was linked is freed. */
+  *walkBegin(k: Context): Work<boolean> {
+    if (k.point(COST_IRQ_MASK)) yield;
+    return irqSave(k);
+  }
+
+  /** speculative_page_walk_end(). */
+  *walkEnd(k: Context, enabled: boolean): Work {
+    irqRestore(k, enabled);
+    if (k.point(COST_IRQ_MASK)) yield;
+  }
+
+  /** Walks the tables that are there; none is allocated, as nobody would free it after free_pgtables(). */
+  *walk(k: Context, f: FaultState): Work<boolean> {
+    const m = memoryOf(k);
+    const ram = k.ram;
+    const format = m.format;
+    const enabled = yield* this.walkBegin(k);
+    let table: number = mmPgd.get(ram, f.mm);
+    for (let level = format.levels; level > 2; level--) {
+      const slot = table + format.index(f.lo, f.hi, level) * 8;
+      if (k.point(COST_PTE)) yield;
+      const lo = ram.read32(slot);
+      const hi = ram.read32(slot + 4);
+      if (!format.isTable(lo, hi)) {
+        yield* this.walkEnd(k, enabled);
+        return this.abort(k, SPF_ABORT_PUD);
+      }
+      table = format.tableAddress(lo, hi);
+    }
+    f.pmdSlot = table + format.index(f.lo, f.hi, 2) * 8;
+    if (k.point(COST_PTE)) yield;
+    f.origPmdLo = ram.read32(f.pmdSlot);
+    f.origPmdHi = ram.read32(f.pmdSlot + 4);
+    if (!format.isTable(f.origPmdLo, f.origPmdHi)) {
+      yield* this.walkEnd(k, enabled);
+      return this.abort(k, SPF_ABORT_PMD);
+    }
+    const slot = pteSlot(m, format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
+    if (k.point(COST_PTE)) yield;
+    f.origLo = ram.read32(slot);
+    f.origHi = ram.read32(slot + 4);
+    f.pteSlot = format.isNone(f.origLo, f.origHi) ? NO_SLOT : slot;
+    yield* this.walkEnd(k, enabled);
+    return true;
+  }
+
+  /** __pte_map_lock(): the tables are valid while SEQ1 holds and interrupts are off; the lock is valid after SEQ2. */
+  override *pteMapLock(k: Context, f: FaultState): Work<boolean> {
+    if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return yield* super.pteMapLock(k, f);
+    const m = memoryOf(k);
+    const enabled = yield* this.walkBegin(k);
+    if (k.point(COST_ACCESS)) yield;
+    if (!this.seq1(k, f)) {
+      yield* this.walkEnd(k, enabled);
+      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ1);
+    }
+    if (k.point(COST_PTE)) yield;
+    f.ptl = ptlOf(m, f.pmdSlot);
+    if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
+    if (!(yield* this.lockPte(k, f))) {
+      yield* this.walkEnd(k, enabled);
+      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_PTL);
+    }
+    if (k.point(COST_ACCESS)) yield;
+    if (!this.seq2(k, f)) {
+      if (k.point(COST_UNLOCK)) yield;
+      spinUnlock(k, f.ptl, PTL);
+      yield* this.walkEnd(k, enabled);
+      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ2);
+    }
+    yield* this.walkEnd(k, enabled);
+    return true;
+  }
+
+  /** First check: the tables that the walk found are still linked. Preceded by a point. */
+  seq1(k: Context, f: FaultState): boolean {
+    return this.seqUnchanged(k, f);
+  }
+
+  /** Trylock only: the holder may be waiting for our answer to its flush, and interrupts are off here. */
+  *lockPte(k: Context, f: FaultState): Work<boolean> {
+    if (k.point(COST_LOCK)) yield;
+    return spinTrylock(k, f.ptl, PTL);
+  }
+
+  /** Second check, under the lock: a writer that comes later must take the lock before it changes this table. */
+  seq2(k: Context, f: FaultState): boolean {
+    return this.seqUnchanged(k, f);
+  }
+
+  override *cowBegin(k: Context, f: FaultState): Work<boolean> {
+    if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return true;
+    if (k.point(COST_ATOMIC)) yield;
+    return mmuNotifierTrylock(k, f.mm);
+  }
+
+  override *cowEnd(k: Context, f: FaultState): Work {
+    if ((f.flags & FAULT_FLAG_SPECULATIVE) !== 0) yield* mmuNotifierUnlock(k, f.mm);
+  }
+
+  /** mmap_seq becomes odd before the writer changes anything: a load and a store, not one atomic step. */
+  override *afterWriteLock(k: Context, mm: KPtr): Work {
+    if (k.point(COST_ACCESS)) yield;
+    seqWriteBegin(k, mm, mmMmapSeq);
+    if (k.point(COST_ACCESS)) yield;
+  }
+
+  /** mmap_seq becomes even while the lock is still held. */
+  override *beforeWriteUnlock(k: Context, mm: KPtr): Work {
+    if (k.point(COST_ACCESS)) yield;
+    seqWriteEnd(k, mm, mmMmapSeq);
+    if (k.point(COST_ACCESS)) yield;
+  }
+
+  /** Readers may still copy the VMA; with a single user there are none. */
+  override freeVma(k: Context, vma: KPtr): void {
+    const m = memoryOf(k);
+    if (mmUsers.get(k.ram, vmMm.get(k.ram, vma)) > 1) {
+      this.overlayRcuHead(k, vma);
+      callRcu(k, m.vmaFreeKind, vma);
+    } else {
+      m.vmaCache.free(k, vma);
+    }
+  }
+
+  /** vm_rcu lies over vm_start and vm_end: the callback's list link and function. */
+  overlayRcuHead(k: Context, vma: KPtr): void {
+    k.ram.write64(vma, 0, 0);
+    k.ram.write64(vma + 8, RCU_FUNCTION_LO, RCU_FUNCTION_HI);
+  }
+
+  /** Counts why an attempt failed; false. */
+  abort(k: Context, event: number): false {
+    memoryOf(k).events.count(k.cpu.id, event);
+    return false;
+  }
+}
+
+/** Looks like the address of a kernel function, as the callback's pointer would. */
+const RCU_FUNCTION_LO: number = 0x8100_0000 | 0;
+const RCU_FUNCTION_HI: number = 0xffff_ffff | 0;

@@ -1,0 +1,329 @@
+/**
+ * The fault core, written once for all designs: what happens at the entry of a page (mm/memory.c, 5.17 with the changes
+ * of Lespinasse's v2 series). The steps that designs differ in go through the design: how the page-table lock is taken,
+ * and how copy-on-write excludes new MMU notifiers.
+ *
+ * Locks: mmap_lock for read, or none with FAULT_FLAG_SPECULATIVE; then the VMA is a copy, no table is allocated, and
+ * every failure of a design's step ends as VM_FAULT_RETRY with nothing left behind.
+ */
+import { physAddr } from "../../mmu/index.ts";
+import type { Context, Work } from "../context.ts";
+import { COST_ATOMIC, COST_COPY_PAGE, COST_PTE, COST_STEP, COST_UNLOCK } from "../costs.ts";
+import { spinUnlock } from "../locking/spinlock.ts";
+import { type KPtr, NULL } from "../struct.ts";
+import { anonVmaPrepare } from "./anon-vma.ts";
+import {
+  FAULT_FLAG_SPECULATIVE,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_WRITE,
+  type FaultState,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_WRITE,
+} from "./fault-state.ts";
+import { GFP_HIGHUSER, GFP_ZERO } from "./gfp.ts";
+import { PTL } from "./locks.ts";
+import { type Memory, memoryOf } from "./memory.ts";
+import { MMF_UNSTABLE, mmFlags, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { pageMapcount, pageRefcount } from "./page.ts";
+import { allocateToPmd, installTable, NO_SLOT, pteSlot } from "./page-table.ts";
+import { pageAddNewAnonRmap, pageIsAnon, pageRemoveRmap } from "./rmap.ts";
+import { doFault } from "./shmem-fault.ts";
+import {
+  COW_COPY,
+  COW_REUSE,
+  SPF_ABORT_ANON_VMA,
+  SPF_ABORT_SWAP,
+  SPF_ATTEMPT_ANON,
+  SPF_ATTEMPT_PTE,
+  SPF_ATTEMPT_WP,
+  SPURIOUS_FAULT,
+} from "./vm-events.ts";
+import {
+  VM_SHARED,
+  VM_WRITE,
+  vmAnonVma,
+  vmaIsAnonymous,
+  vmFlags,
+  vmPageProtHi,
+  vmPageProtLo,
+} from "./vma.ts";
+
+/** handle_mm_fault() under mmap_lock: walks, allocating upper tables, and handles the entry. @returns VM_FAULT_* */
+export function* handleMmFault(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  f.pmdSlot = yield* allocateToPmd(k, f.mm, f.page);
+  if (f.pmdSlot === NO_SLOT) return VM_FAULT_OOM;
+  if (k.point(COST_PTE)) yield;
+  f.origPmdLo = k.ram.read32(f.pmdSlot);
+  f.origPmdHi = k.ram.read32(f.pmdSlot + 4);
+  f.pteSlot = NO_SLOT;
+  if (!m.format.isNone(f.origPmdLo, f.origPmdHi)) {
+    const slot = pteSlot(m, m.format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
+    if (k.point(COST_PTE)) yield;
+    f.origLo = k.ram.read32(slot);
+    f.origHi = k.ram.read32(slot + 4);
+    if (!m.format.isNone(f.origLo, f.origHi)) f.pteSlot = slot;
+  }
+  return yield* handlePteFault(k, f);
+}
+
+/** The entry is read: `pteSlot` and `orig*` if there is one. @returns VM_FAULT_* */
+export function* handlePteFault(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  const format = m.format;
+  const speculative = (f.flags & FAULT_FLAG_SPECULATIVE) !== 0;
+  if (f.pteSlot === NO_SLOT) {
+    if (vmaIsAnonymous(k.ram, f.vma)) return yield* doAnonymousPage(k, f);
+    return yield* doFault(k, f);
+  }
+  if (!format.isPresent(f.origLo, f.origHi)) {
+    // Nothing is ever swapped out: only a speculative fault can have read something else than an entry.
+    if (speculative) {
+      m.events.count(k.cpu.id, SPF_ABORT_SWAP);
+      return VM_FAULT_RETRY;
+    }
+    k.kernel.assertionFailed(k, "BUG: page-table entry that is neither empty nor present");
+    return VM_FAULT_SIGBUS;
+  }
+  if (speculative) m.events.count(k.cpu.id, SPF_ATTEMPT_PTE);
+  if (!(yield* m.design.pteSpinlock(k, f))) return VM_FAULT_RETRY;
+  if (k.point(COST_PTE)) yield;
+  if (!entryIsSame(k, f)) {
+    m.mmu.updateMmuTlb(k, f.page);
+  } else if ((f.flags & FAULT_FLAG_WRITE) !== 0 && !format.isWritable(f.origLo, f.origHi)) {
+    return yield* doWpPage(k, f);
+  } else {
+    yield* setAccessFlags(k, m, f);
+  }
+  yield* unlockPte(k, f);
+  return 0;
+}
+
+/** ptep_set_access_flags(), and what follows when there was nothing to change. */
+function* setAccessFlags(k: Context, m: Memory, f: FaultState): Work {
+  const format = m.format;
+  const write = (f.flags & FAULT_FLAG_WRITE) !== 0;
+  format.load(f.origLo, f.origHi);
+  if (write) format.mkDirty();
+  format.mkYoung();
+  const lo = format.lo;
+  const hi = format.hi;
+  if (lo !== f.origLo || hi !== f.origHi) {
+    if (k.point(COST_PTE)) yield;
+    if (write) k.ram.write64(f.pteSlot, lo, hi);
+  } else if ((f.flags & FAULT_FLAG_TRIED) === 0) {
+    m.events.count(k.cpu.id, SPURIOUS_FAULT);
+    if (write) m.mmu.flushSpuriousFault(k, f.page);
+  }
+}
+
+/** do_anonymous_page(): the zero page for a read, a fresh page for a write. */
+function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  const ram = k.ram;
+  const format = m.format;
+  const speculative = (f.flags & FAULT_FLAG_SPECULATIVE) !== 0;
+  const flags = vmFlags.get(ram, f.vma);
+  if (speculative) m.events.count(k.cpu.id, SPF_ATTEMPT_ANON);
+  else if (format.isNone(ram.read32(f.pmdSlot), ram.read32(f.pmdSlot + 4))) {
+    if (!(yield* installTable(k, f.mm, f.pmdSlot))) return VM_FAULT_OOM;
+  }
+
+  let page: KPtr = NULL;
+  if ((f.flags & FAULT_FLAG_WRITE) !== 0) {
+    if (vmAnonVma.get(ram, f.vma) === NULL) {
+      if (speculative) {
+        m.events.count(k.cpu.id, SPF_ABORT_ANON_VMA);
+        return VM_FAULT_RETRY;
+      }
+      if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return VM_FAULT_OOM;
+    }
+    page = yield* m.frames.allocate(k, GFP_HIGHUSER | GFP_ZERO);
+    if (page === NULL) return VM_FAULT_OOM;
+    if (k.point(COST_STEP)) yield;
+  }
+
+  if (!(yield* m.design.pteMapLock(k, f))) {
+    if (page !== NULL) m.putPage(k, page);
+    return VM_FAULT_RETRY;
+  }
+  if (k.point(COST_PTE)) yield;
+  let result = 0;
+  if (!format.isNone(ram.read32(f.pteSlot), ram.read32(f.pteSlot + 4))) {
+    m.mmu.updateMmuTlb(k, f.page);
+  } else {
+    result = checkStableAddressSpace(k, f);
+    if (result === 0) {
+      if (page === NULL) {
+        format.make(m.zeroFrame, vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
+        format.mkSpecial();
+        if (k.point(COST_PTE)) yield;
+      } else {
+        if (k.point(COST_ATOMIC)) yield;
+        mmRssAnon.add(ram, f.mm, 1);
+        pageAddNewAnonRmap(ram, page, f.vma, f.page);
+        if (k.point(COST_PTE)) yield;
+        format.make(m.frames.map.pfn(page), vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
+        if ((flags & VM_WRITE) !== 0) {
+          format.mkDirty();
+          format.mkWrite();
+        }
+        page = NULL;
+      }
+      ram.write64(f.pteSlot, format.lo, format.hi);
+    }
+  }
+  yield* unlockPte(k, f);
+  if (page !== NULL) m.putPage(k, page);
+  return result;
+}
+
+/** do_wp_page(): a write to an entry that forbids it. Locks: ptl held, released here. */
+function* doWpPage(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  const ram = k.ram;
+  if ((f.flags & FAULT_FLAG_SPECULATIVE) !== 0) m.events.count(k.cpu.id, SPF_ATTEMPT_WP);
+  const flags = vmFlags.get(ram, f.vma);
+  f.oldPage = NULL;
+  if (!m.format.isSpecial(f.origLo, f.origHi)) {
+    const page = m.frames.map.page(m.format.frame(f.origLo, f.origHi));
+    const shared = (flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
+    if (k.point(COST_ATOMIC)) yield;
+    // An anonymous page that only this entry refers to needs no copy.
+    const exclusive =
+      pageIsAnon(ram, page) && pageRefcount.get(ram, page) === 1 && pageMapcount.get(ram, page) === 0;
+    if (exclusive || (shared && !pageIsAnon(ram, page))) return yield* wpPageReuse(k, f);
+    m.getPage(page);
+    f.oldPage = page;
+  }
+  yield* unlockPte(k, f);
+  return yield* wpPageCopy(k, f);
+}
+
+/** wp_page_reuse(): makes the entry writable in place. Locks: ptl held, released here. */
+function* wpPageReuse(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  m.events.count(k.cpu.id, COW_REUSE);
+  if (k.point(COST_PTE)) yield;
+  m.format.load(f.origLo, f.origHi);
+  m.format.mkYoung();
+  m.format.mkDirty();
+  if ((vmFlags.get(k.ram, f.vma) & VM_WRITE) !== 0) m.format.mkWrite();
+  k.ram.write64(f.pteSlot, m.format.lo, m.format.hi);
+  yield* unlockPte(k, f);
+  return VM_FAULT_WRITE;
+}
+
+/** wp_page_copy(): gives the writer a page of its own. The old page, if any, has a reference of ours. */
+function* wpPageCopy(k: Context, f: FaultState): Work<number> {
+  const m = memoryOf(k);
+  const oldPage = f.oldPage;
+  const page = yield* allocateCopy(k, f, oldPage);
+  let result: number;
+  if (page === NULL) {
+    result = VM_FAULT_OOM;
+  } else if (page < 0 || !(yield* m.design.cowBegin(k, f))) {
+    if (page > 0) m.putPage(k, page);
+    result = VM_FAULT_RETRY;
+  } else {
+    invalidateRangeStart(k, f.mm);
+    if (yield* m.design.pteMapLock(k, f)) {
+      result = yield* installCopy(k, m, f, page, oldPage);
+    } else {
+      m.putPage(k, page);
+      result = VM_FAULT_RETRY;
+    }
+    invalidateRangeEnd(k, f.mm);
+    yield* m.design.cowEnd(k, f);
+  }
+  if (oldPage !== NULL) {
+    if (k.point(COST_ATOMIC)) yield;
+    m.putPage(k, oldPage);
+  }
+  return result;
+}
+
+const ABORTED = -1 as KPtr;
+
+/** A copy of the old page (NULL: the zero page); NULL: no memory; ABORTED: a speculative fault may not prepare it. */
+function* allocateCopy(k: Context, f: FaultState, oldPage: KPtr): Work<KPtr> {
+  const m = memoryOf(k);
+  if (vmAnonVma.get(k.ram, f.vma) === NULL) {
+    if ((f.flags & FAULT_FLAG_SPECULATIVE) !== 0) {
+      m.events.count(k.cpu.id, SPF_ABORT_ANON_VMA);
+      return ABORTED;
+    }
+    if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return NULL;
+  }
+  const page = yield* m.frames.allocate(k, oldPage === NULL ? GFP_HIGHUSER | GFP_ZERO : GFP_HIGHUSER);
+  if (page === NULL || oldPage === NULL) return page;
+  k.ram.copy(physAddr(m.frames.physical(page)), physAddr(m.frames.physical(oldPage)), 4096);
+  if (k.point(COST_COPY_PAGE)) yield;
+  return page;
+}
+
+/** Replaces the old entry by the copy, if it is still there. Locks: ptl held, released here. */
+function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage: KPtr): Work<number> {
+  const ram = k.ram;
+  const format = m.format;
+  if (k.point(COST_PTE)) yield;
+  if (!entryIsSame(k, f)) {
+    m.mmu.updateMmuTlb(k, f.page);
+    yield* unlockPte(k, f);
+    m.putPage(k, page);
+    return 0;
+  }
+  m.events.count(k.cpu.id, COW_COPY);
+  if (k.point(COST_ATOMIC)) yield;
+  if (oldPage === NULL) {
+    mmRssAnon.add(ram, f.mm, 1);
+  } else if (!pageIsAnon(ram, oldPage)) {
+    mmRssShmem.add(ram, f.mm, -1);
+    mmRssAnon.add(ram, f.mm, 1);
+  }
+  // ptep_clear_flush(): under the lock, so that no core sees the new page while another writes the old one.
+  yield* clearFlush(k, m, f);
+  pageAddNewAnonRmap(ram, page, f.vma, f.page);
+  if (k.point(COST_PTE)) yield;
+  format.make(m.frames.map.pfn(page), vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
+  format.mkYoung();
+  format.mkDirty();
+  if ((vmFlags.get(ram, f.vma) & VM_WRITE) !== 0) format.mkWrite();
+  ram.write64(f.pteSlot, format.lo, format.hi);
+  if (oldPage !== NULL) {
+    if (k.point(COST_ATOMIC)) yield;
+    pageRemoveRmap(ram, oldPage);
+  }
+  yield* unlockPte(k, f);
+  if (oldPage !== NULL) {
+    if (k.point(COST_ATOMIC)) yield;
+    m.putPage(k, oldPage);
+  }
+  return VM_FAULT_WRITE;
+}
+
+function* clearFlush(k: Context, m: Memory, f: FaultState): Work {
+  if (k.point(COST_PTE)) yield;
+  const wasPresent = m.format.isPresent(k.ram.read32(f.pteSlot), k.ram.read32(f.pteSlot + 4));
+  k.ram.write64(f.pteSlot, 0, 0);
+  if (wasPresent) yield* m.mmu.flushRange(k, f.mm, f.page, f.page + 1, 1, "tables-kept");
+}
+
+/** pte_same(*pte, orig_pte). Preceded by a point. @hot */
+function entryIsSame(k: Context, f: FaultState): boolean {
+  return k.ram.read32(f.pteSlot) === f.origLo && k.ram.read32(f.pteSlot + 4) === f.origHi;
+}
+
+/** check_stable_address_space(): the contents of a dying address space may be gone already. */
+function checkStableAddressSpace(k: Context, f: FaultState): number {
+  return (mmFlags.get(k.ram, f.mm) & MMF_UNSTABLE) === 0 ? 0 : VM_FAULT_SIGBUS;
+}
+
+/** pte_unmap_unlock(). */
+export function* unlockPte(k: Context, f: FaultState): Work {
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
+}

@@ -1,0 +1,153 @@
+/**
+ * mmu_gather: pages and tables that were taken out of an address space wait here until no core can use an old
+ * translation to them (mm/mmu_gather.c, include/asm-generic/tlb.h). It holds 8 pages by itself; more need batch
+ * pages, whose allocation may fail, and then the caller must flush before it goes on. The order is always: clear
+ * entries, flush, free.
+ */
+import type { Context, Work } from "../context.ts";
+import { COST_ATOMIC, COST_STEP } from "../costs.ts";
+import { type KPtr, kptrOf, NULL, PtrField } from "../struct.ts";
+import { GFP_NOWAIT } from "./gfp.ts";
+import { memoryOf } from "./memory.ts";
+import { mmTlbFlushPending } from "./mm-struct.ts";
+import { pageMapcount } from "./page.ts";
+
+/** Pages in the gather itself (MMU_GATHER_BUNDLE). */
+export const GATHER_BUNDLE = 8;
+/** Pages in one batch page, and batch pages in one gather (MAX_GATHER_BATCH, MAX_GATHER_BATCH_COUNT). */
+const BATCH_PAGES = 510;
+const MAX_BATCHES = 19;
+const BATCH_HEADER_BYTES = 16;
+
+const batchEntry: PtrField = new PtrField("mmu_gather_batch.pages", 0, "owner");
+
+export class Gather {
+  readonly mm: KPtr;
+  /** The whole address space goes away: one full flush at the end. */
+  fullmm: boolean;
+  /** Tables were freed: lazy cores must take part, and walk caches must go. */
+  freedTables = false;
+  /** Pages whose entries were cleared, as a range, and the lowest level cleared (0: none). */
+  start: number = Number.POSITIVE_INFINITY;
+  end = 0;
+  strideLevel = 0;
+  readonly #local: KPtr[] = [];
+  readonly #batches: KPtr[] = [];
+  /** Pages in the last batch page. */
+  #used = 0;
+
+  constructor(mm: KPtr, extent: "range" | "fullmm") {
+    this.mm = mm;
+    this.fullmm = extent === "fullmm";
+  }
+
+  /** tlb_remove_tlb_entry(): an entry of the lowest level was cleared. @hot */
+  noteEntry(page: number): void {
+    if (page < this.start) this.start = page;
+    if (page >= this.end) this.end = page + 1;
+    this.strideLevel = 1;
+  }
+
+  /**
+   * Queues a page whose entry was cleared (__tlb_remove_page).
+   * @returns true if there is no room for another: flush before the next
+   */
+  *removePage(k: Context, page: KPtr): Work<boolean> {
+    if (this.#batches.length === 0 && this.#local.length < GATHER_BUNDLE) {
+      this.#local.push(page);
+      return this.#local.length === GATHER_BUNDLE && !(yield* this.#nextBatch(k));
+    }
+    const batch = this.#batches[this.#batches.length - 1]!;
+    const base = memoryOf(k).frames.physical(batch) + BATCH_HEADER_BYTES;
+    batchEntry.set(k.ram, kptrOf(base + this.#used * 8), page);
+    this.#used++;
+    return this.#used === BATCH_PAGES && !(yield* this.#nextBatch(k));
+  }
+
+  /** Queues a table that was unlinked (pte_free_tlb and its kin). @param level of the table @param at page it began at */
+  *removeTable(k: Context, table: number, level: number, at: number): Work {
+    const m = memoryOf(k);
+    const page = m.frames.map.page(table / 4096);
+    this.freedTables = true;
+    if (at < this.start) this.start = at;
+    this.end = Math.max(this.end, at + 1);
+    this.strideLevel = this.strideLevel === 0 ? level + 1 : Math.min(this.strideLevel, level + 1);
+    pageMapcount.set(k.ram, page, -1);
+    m.ledger?.tableFreed(table / 4096);
+    if (yield* this.removePage(k, page)) yield* this.flush(k);
+  }
+
+  /** tlb_flush_mmu_tlbonly(): flushes what was cleared so far; frees nothing. */
+  *flushTlb(k: Context): Work {
+    if (this.strideLevel === 0) return;
+    const whole = this.fullmm;
+    const end = whole ? 0 : this.end;
+    const start = whole ? 0 : this.start;
+    const tables = this.freedTables ? "tables-freed" : "tables-kept";
+    yield* memoryOf(k).mmu.flushRange(k, this.mm, start, end, this.strideLevel, tables);
+    this.#resetRange();
+  }
+
+  /** tlb_flush_mmu(): flushes, then frees what waits. */
+  *flush(k: Context): Work {
+    yield* this.flushTlb(k);
+    const m = memoryOf(k);
+    const ram = k.ram;
+    for (let index = 0; index < this.#local.length; index++) {
+      if (k.point(COST_ATOMIC)) yield;
+      m.putPage(k, this.#local[index]!);
+    }
+    this.#local.length = 0;
+    for (let index = 0; index < this.#batches.length; index++) {
+      const count = index === this.#batches.length - 1 ? this.#used : BATCH_PAGES;
+      const base = m.frames.physical(this.#batches[index]!) + BATCH_HEADER_BYTES;
+      for (let entry = 0; entry < count; entry++) {
+        if (k.point(COST_ATOMIC)) yield;
+        m.putPage(k, batchEntry.get(ram, kptrOf(base + entry * 8)));
+      }
+      m.putPage(k, this.#batches[index]!);
+    }
+    this.#batches.length = 0;
+    this.#used = 0;
+    if (m.frames.isOverfull(k)) yield* m.frames.drain(k);
+  }
+
+  /** tlb_next_batch(): a batch page, if one is to be had without waiting. */
+  *#nextBatch(k: Context): Work<boolean> {
+    if (this.#batches.length === MAX_BATCHES) return false;
+    const page = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
+    if (page === NULL) return false;
+    this.#batches.push(page);
+    this.#used = 0;
+    return true;
+  }
+
+  #resetRange(): void {
+    this.start = Number.POSITIVE_INFINITY;
+    this.end = 0;
+    this.strideLevel = 0;
+    this.freedTables = false;
+  }
+}
+
+/** tlb_gather_mmu(), tlb_gather_mmu_fullmm(): begins; others that gather on this mm meanwhile must flush fully. */
+export function* gatherBegin(k: Context, mm: KPtr, extent: "range" | "fullmm"): Work<Gather> {
+  k.cpu.charge(COST_STEP);
+  if (k.point(COST_ATOMIC)) yield;
+  mmTlbFlushPending.add(k.ram, mm, 1);
+  return new Gather(mm, extent);
+}
+
+/** tlb_finish_mmu(). */
+export function* gatherFinish(k: Context, gather: Gather): Work {
+  if (k.point(COST_ATOMIC)) yield;
+  if (mmTlbFlushPending.get(k.ram, gather.mm) > 1) {
+    // Another gather cleared entries that this one saw empty: flush for it, tables included.
+    gather.fullmm = true;
+    gather.freedTables = true;
+    gather.strideLevel = 1;
+  }
+  yield* gather.flush(k);
+  if (k.point(COST_ATOMIC)) yield;
+  mmTlbFlushPending.add(k.ram, gather.mm, -1);
+}

@@ -1,0 +1,110 @@
+/**
+ * mmap_lock: the rwsem of an address space with the hooks of the fault design (include/linux/mmap_lock.h). A design
+ * learns of every writer here: after the lock is taken, and before it is released or downgraded.
+ */
+import type { Context, Work } from "../context.ts";
+import { COST_ATOMIC } from "../costs.ts";
+import {
+  downgradeWrite,
+  downReadAcquire,
+  downReadSlow,
+  downReadTrylock,
+  downWrite,
+  downWriteKillable,
+  downWriteTrylock,
+  rwsemIsLocked,
+  upRead,
+  upWrite,
+} from "../locking/rwsem.ts";
+import { type KPtr, kptrOf } from "../struct.ts";
+import { MMAP_LOCK } from "./locks.ts";
+import { memoryOf } from "./memory.ts";
+import { MM_MMAP_LOCK } from "./mm-struct.ts";
+import { MMAP_LOCK_CONTENDED, MMAP_LOCK_READ, MMAP_LOCK_WRITE } from "./vm-events.ts";
+
+/** Address of the rwsem of an mm. @hot */
+export function mmapLockOf(mm: KPtr): KPtr {
+  return kptrOf(mm + MM_MMAP_LOCK);
+}
+
+function countWrite(k: Context, mm: KPtr): void {
+  const events = memoryOf(k).events;
+  events.count(k.cpu.id, MMAP_LOCK_WRITE);
+  if (rwsemIsLocked(k, mmapLockOf(mm))) events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
+}
+
+/** mmap_write_lock(). */
+export function* mmapWriteLock(k: Context, mm: KPtr): Work {
+  countWrite(k, mm);
+  yield* downWrite(k, mmapLockOf(mm), MMAP_LOCK);
+  yield* memoryOf(k).design.afterWriteLock(k, mm);
+}
+
+/** mmap_write_lock_nested(): a second address space, for fork. */
+export function* mmapWriteLockNested(k: Context, mm: KPtr): Work {
+  countWrite(k, mm);
+  yield* downWrite(k, mmapLockOf(mm), MMAP_LOCK, 1);
+  yield* memoryOf(k).design.afterWriteLock(k, mm);
+}
+
+/** mmap_write_lock_killable(): 0 or -EINTR, then nothing is held. */
+export function* mmapWriteLockKillable(k: Context, mm: KPtr): Work<number> {
+  countWrite(k, mm);
+  const error = yield* downWriteKillable(k, mmapLockOf(mm), MMAP_LOCK);
+  if (error !== 0) return error;
+  yield* memoryOf(k).design.afterWriteLock(k, mm);
+  return 0;
+}
+
+/** mmap_write_trylock(). */
+export function* mmapWriteTrylock(k: Context, mm: KPtr): Work<boolean> {
+  if (k.point(COST_ATOMIC)) yield;
+  if (!downWriteTrylock(k, mmapLockOf(mm), MMAP_LOCK)) return false;
+  memoryOf(k).events.count(k.cpu.id, MMAP_LOCK_WRITE);
+  yield* memoryOf(k).design.afterWriteLock(k, mm);
+  return true;
+}
+
+/** mmap_write_unlock(). */
+export function* mmapWriteUnlock(k: Context, mm: KPtr): Work {
+  yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
+  yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
+}
+
+/** mmap_write_downgrade(). */
+export function* mmapWriteDowngrade(k: Context, mm: KPtr): Work {
+  yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
+  yield* downgradeWrite(k, mmapLockOf(mm), MMAP_LOCK);
+}
+
+/** mmap_read_trylock(): plain, preceded by a point. @hot */
+export function mmapReadTrylock(k: Context, mm: KPtr): boolean {
+  if (!downReadTrylock(k, mmapLockOf(mm), MMAP_LOCK)) return false;
+  memoryOf(k).events.count(k.cpu.id, MMAP_LOCK_READ);
+  return true;
+}
+
+/** mmap_read_lock(). */
+export function* mmapReadLock(k: Context, mm: KPtr): Work {
+  const events = memoryOf(k).events;
+  events.count(k.cpu.id, MMAP_LOCK_READ);
+  if (k.point(COST_ATOMIC)) yield;
+  if (downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) return;
+  events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
+  yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "uninterruptible");
+}
+
+/** mmap_read_lock_killable(): 0 or -EINTR. */
+export function* mmapReadLockKillable(k: Context, mm: KPtr): Work<number> {
+  const events = memoryOf(k).events;
+  events.count(k.cpu.id, MMAP_LOCK_READ);
+  if (k.point(COST_ATOMIC)) yield;
+  if (downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) return 0;
+  events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
+  return yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "killable");
+}
+
+/** mmap_read_unlock(). */
+export function* mmapReadUnlock(k: Context, mm: KPtr): Work {
+  yield* upRead(k, mmapLockOf(mm), MMAP_LOCK);
+}

@@ -1,0 +1,100 @@
+/**
+ * The object behind MAP_SHARED | MAP_ANONYMOUS: pages by offset, in a tree of three levels of 512 pointers each, as
+ * shmem keeps them in its page cache (mm/shmem.c). The object has a reference for each VMA that maps it and holds one
+ * reference to each of its pages.
+ */
+import type { Context, Work } from "../context.ts";
+import { COST_ATOMIC } from "../costs.ts";
+import { spinLock, spinUnlock } from "../locking/spinlock.ts";
+import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout } from "../struct.ts";
+import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
+import { SHMEM_LOCK } from "./locks.ts";
+import { memoryOf } from "./memory.ts";
+
+const layout: StructLayout = new StructLayout("shmem_inode");
+const shmemRefs: I32Field = layout.i32("i_count", "atomic");
+const shmemLock: I32Field = layout.i32("lock", "lock word");
+/** Frame of the top table of page pointers. */
+const shmemRoot: PtrField = layout.ptr("root", "constant");
+export const SHMEM_BYTES: number = layout.sizeBytes;
+
+const LEVELS = 3;
+/** Pages that an object can have. */
+export const SHMEM_MAX_PAGES: number = 512 ** LEVELS;
+
+const pointer: PtrField = new PtrField("slot", 0, "shmem->lock");
+
+/** A new, empty object with one reference; NULL: no memory. */
+export function* shmemCreate(k: Context): Work<KPtr> {
+  const m = memoryOf(k);
+  const object = yield* m.shmemCache.allocateZeroed(k, GFP_KERNEL);
+  if (object === NULL) return NULL;
+  const root = yield* m.frames.allocate(k, GFP_KERNEL | GFP_ZERO);
+  if (root === NULL) {
+    m.shmemCache.free(k, object);
+    return NULL;
+  }
+  shmemRefs.set(k.ram, object, 1);
+  shmemRoot.set(k.ram, object, root);
+  return object;
+}
+
+/** One mapping more. Preceded by a point. */
+export function shmemGet(k: Context, object: KPtr): void {
+  shmemRefs.add(k.ram, object, 1);
+}
+
+/** One mapping less; the last one frees the pages. */
+export function* shmemPut(k: Context, object: KPtr): Work {
+  if (k.point(COST_ATOMIC)) yield;
+  if (shmemRefs.add(k.ram, object, -1) !== 0) return;
+  freeTree(k, shmemRoot.get(k.ram, object), LEVELS);
+  memoryOf(k).shmemCache.free(k, object);
+}
+
+function freeTree(k: Context, page: KPtr, level: number): void {
+  const m = memoryOf(k);
+  if (level > 0) {
+    const base = m.frames.physical(page);
+    for (let at = base; at < base + 4096; at += 8) {
+      const below = pointer.get(k.ram, kptrOf(at));
+      if (below !== NULL) freeTree(k, below, level - 1);
+    }
+  }
+  m.putPage(k, page);
+}
+
+/**
+ * The page at an offset, made and zeroed if it is not there yet. @returns struct page with a reference for the caller,
+ * or NULL if there is no memory
+ */
+export function* shmemGetPage(k: Context, object: KPtr, pgoff: number): Work<KPtr> {
+  const m = memoryOf(k);
+  const ram = k.ram;
+  let table = shmemRoot.get(ram, object);
+  for (let level = LEVELS; level > 0; level--) {
+    const index = Math.floor(pgoff / 512 ** (level - 1)) % 512;
+    const slot = kptrOf(m.frames.physical(table) + index * 8);
+    const found = pointer.get(ram, slot);
+    table = found !== NULL ? found : yield* fill(k, object, slot);
+    if (table === NULL) return NULL;
+  }
+  if (k.point(COST_ATOMIC)) yield;
+  m.getPage(table);
+  return table;
+}
+
+/** Puts a zeroed frame into an empty slot, unless another core was faster. */
+function* fill(k: Context, object: KPtr, slot: KPtr): Work<KPtr> {
+  const m = memoryOf(k);
+  const page = yield* m.frames.allocate(k, GFP_KERNEL | GFP_ZERO);
+  if (page === NULL) return NULL;
+  const lock = kptrOf(shmemLock.at(object));
+  yield* spinLock(k, lock, SHMEM_LOCK);
+  const found = pointer.get(k.ram, slot);
+  if (found === NULL) pointer.set(k.ram, slot, page);
+  spinUnlock(k, lock, SHMEM_LOCK);
+  if (found === NULL) return page;
+  m.putPage(k, page);
+  return found;
+}
