@@ -33,12 +33,13 @@ export interface Saveable {
 export interface RunLimits {
   /** Instructions retired by all cores together. */
   readonly maxInstructions: number;
-  /** Looked at every few thousand slices; true: stop. */
+  /** Looked at between two parts of the run (advance()); true: stop. */
   readonly interrupted?: () => boolean;
 }
 
-/** Slices between two looks at the limits. */
-const LIMIT_CHECK_SLICES = 1024;
+/** Bounds of one advance(): some milliseconds of host time. */
+const ADVANCE_SLICES = 1024;
+const ADVANCE_INSTRUCTIONS = 1_000_000;
 const PC = STATE_PC >> 2;
 
 export class Machine implements CoreHost, Platform {
@@ -144,7 +145,23 @@ export class Machine implements CoreHost, Platform {
 
   /** Runs until the machine stops or a limit is reached. */
   run(limits: RunLimits): StopReason {
-    while (this.stopReason === null) {
+    for (;;) {
+      const reason = this.advance(limits.maxInstructions);
+      if (reason !== null) return reason;
+      if (limits.interrupted?.() === true) {
+        this.stop({ kind: "limit", text: "the time limit was reached", status: 124 });
+      }
+    }
+  }
+
+  /**
+   * Runs a part: some milliseconds of host time. How a run is cut into parts changes nothing in it.
+   * @returns null: there is more to run
+   */
+  advance(maxInstructions: number): StopReason | null {
+    const lastSlice = this.slices + ADVANCE_SLICES;
+    const lastInstruction = this.retired + ADVANCE_INSTRUCTIONS;
+    while (this.stopReason === null && this.slices < lastSlice && this.retired < lastInstruction) {
       const core = this.scheduler.next();
       if (core === null) {
         this.stop({ kind: "deadlock", text: "no core can ever run again", status: 125 });
@@ -156,17 +173,12 @@ export class Machine implements CoreHost, Platform {
       this.retired += core.retired - before;
       this.events.mix(core.id + core.state[PC]!, core.retired);
       this.slices++;
-      if (this.retired >= limits.maxInstructions) {
-        this.stop({
-          kind: "limit",
-          text: `${limits.maxInstructions} instructions were executed`,
-          status: 124,
-        });
-      } else if (this.slices % LIMIT_CHECK_SLICES === 0 && limits.interrupted?.() === true) {
-        this.stop({ kind: "limit", text: "the time limit was reached", status: 124 });
+      if (this.retired >= maxInstructions) {
+        const text = `${maxInstructions} instructions were executed`;
+        this.stop({ kind: "limit", text, status: 124 });
       }
     }
-    return this.stopReason!;
+    return this.stopReason;
   }
 
   /** Largest virtual clock of all cores, in cycles. */
