@@ -58,10 +58,12 @@ export interface TranslationFault {
 export class EventBudget {
   exploring = false;
   left = 0;
+  /** Inside a bus-locked sequence: everything belongs to the event that opened it. */
+  locked = false;
 
   /** Takes one event; false: suspend. @hot */
   take(): boolean {
-    if (!this.exploring) return true;
+    if (!this.exploring || this.locked) return true;
     if (this.left <= 0) return false;
     this.left--;
     return true;

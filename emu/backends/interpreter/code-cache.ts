@@ -63,6 +63,11 @@ export class CodePage {
     this.marks++;
   }
 
+  /** No block of the page needs the following page: an entry may be taken without a look at it. */
+  get linkable(): boolean {
+    return this.crossing.size === 0;
+  }
+
   /** Forgets the crossing blocks and expects the following page in another frame. */
   setCrossFrame(frame: number): void {
     for (const offset of this.crossing) this.entries[offset] = -1;

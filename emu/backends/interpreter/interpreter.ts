@@ -12,9 +12,12 @@ import {
   dropFastWrites,
   FAST_ADDEND,
   FAST_EXEC,
+  FAST_READ,
   FAST_REGIME_WORDS,
+  FAST_WRITE,
   FAULT,
   FETCH,
+  FRAME_DIRTY,
   fastIndex,
   type PhysicalMemory,
   READ,
@@ -23,7 +26,7 @@ import {
   WRITE,
 } from "../../../mmu/index.ts";
 import type { Core, Engine, EngineExit } from "../../cores/index.ts";
-import type { Frontend } from "../../frontends/frontend.ts";
+import type { Frontend, LiftOptions } from "../../frontends/frontend.ts";
 import {
   type Block,
   evaluateCondition,
@@ -39,7 +42,7 @@ import {
   STATE_PC,
   verify,
 } from "../../ir/index.ts";
-import { CodeCache, type CodePage } from "./code-cache.ts";
+import { CodeCache, CodePage } from "./code-cache.ts";
 import { Packer } from "./pack.ts";
 import { PACKED } from "./packed.ts";
 import { executeRare } from "./rare.ts";
@@ -63,8 +66,12 @@ const BIG_ENDIAN = 1;
 const ORDER_MASK = 0xe;
 const ORDER_LOCKED = 4 << 1;
 const ORDER_UNLOCK = 5 << 1;
+const ORDER_MODIFY = 6 << 1;
 const ALIGN_NATURAL = 1 << 4;
 const ALIGN_CHECKED = 2 << 4;
+
+/** Kernel-text stubs lie inside a page, so no crossing instruction is one. */
+const ONE_INSTRUCTION: LiftOptions = { kernelText: false, maxInstructions: 1 };
 
 export interface InterpreterOptions {
   readonly frontend: Frontend;
@@ -113,7 +120,7 @@ export class Interpreter implements Engine {
   abandon(core: Core): void {
     this.#resumePage[core.id] = null;
     core.state[ACCESS_PHASE] = 0;
-    core.state[LOCKED] = 0;
+    this.#setLocked(core, 0);
     core.mmu.abandon();
   }
 
@@ -183,9 +190,24 @@ export class Interpreter implements Engine {
         case 3: {
           // INDIRECT
           const a = code[pc + 1]!;
-          S[PC] = S[a]!;
-          S[PC + 1] = S[a + 1]!;
+          lo = S[a]!;
+          hi = S[a + 1]!;
           left -= code[pc + 2]!;
+          if (
+            left > 0 &&
+            hi === page.pageHi &&
+            (lo & -4096) === page.pageLo &&
+            !page.stale &&
+            page.linkable
+          ) {
+            const at = page.entries[lo & 0xfff]!;
+            if (at >= 0) {
+              pc = at;
+              continue;
+            }
+          }
+          S[PC] = lo;
+          S[PC + 1] = hi;
           retire(core, budget - left);
           budget = left;
           if (left <= 0) return "slice";
@@ -1877,7 +1899,8 @@ export class Interpreter implements Engine {
       if (status !== DONE) return this.#fetchFailed(core, status);
       pa = core.mmu.pa;
     }
-    const frame = pa >>> 12;
+    const frame = Math.floor(pa / 4096);
+    if (frame >= this.#ram.frames) return this.#findNothing(core);
     let page = this.#page;
     if (
       page === null ||
@@ -1903,6 +1926,17 @@ export class Interpreter implements Engine {
       this.#exit = "suspended";
     }
     return -1;
+  }
+
+  /** Code outside RAM reads as all ones. */
+  #findNothing(core: Core): number {
+    const pc = pcOf(core);
+    const page = new CodePage(0, pc.lo & -4096, pc.hi, false);
+    this.#crossBytes.fill(0xff, 0, CROSS_BYTES);
+    const block = this.#frontend.lift(pc, this.#crossBytes, 0, CROSS_BYTES, ONE_INSTRUCTION);
+    if (block === null) throw new Error("Interpreter: an instruction longer than the longest");
+    this.#page = page;
+    return this.#packer.pack(block, page);
   }
 
   /** Lifts and packs the block at a page offset. */
@@ -1941,10 +1975,7 @@ export class Interpreter implements Engine {
     const start = page.frame * 4096 + offset;
     bytes.set(this.#ram.u8.subarray(start, start + rest));
     bytes.set(this.#ram.u8.subarray(frame * 4096, frame * 4096 + CROSS_BYTES), rest);
-    const block = this.#frontend.lift(pcOf(core), bytes, 0, rest + CROSS_BYTES, {
-      kernelText: page.kernelText,
-      maxInstructions: 1,
-    });
+    const block = this.#frontend.lift(pcOf(core), bytes, 0, rest + CROSS_BYTES, ONE_INSTRUCTION);
     if (block === null) throw new Error("Interpreter: an instruction longer than the longest");
     page.crossing.add(offset);
     this.cache.addCrosser(page, frame);
@@ -1980,7 +2011,7 @@ export class Interpreter implements Engine {
     core.state[PC] = page.markLo[mark]!;
     core.state[PC + 1] = page.pageHi;
     core.state[ACCESS_PHASE] = 0;
-    core.state[LOCKED] = 0;
+    this.#setLocked(core, 0);
     retire(core, retiredSoFar + page.markRetired[mark]!);
     core.raiseTranslationFault(attr);
     return "phase";
@@ -2077,6 +2108,15 @@ export class Interpreter implements Engine {
 
   #write(core: Core, sizeBytes: number, valueLo: number, valueHi: number): void {
     const ram = this.#ram;
+    const pa = this.#firstPa;
+    if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
+      if (ram.frameFlags[pa >>> 12] !== FRAME_DIRTY) ram.beforeWrite(pa);
+      if (sizeBytes === 1) ram.u8[pa] = valueLo;
+      else if (sizeBytes === 2) ram.view.setInt16(pa, valueLo, true);
+      else ram.view.setInt32(pa, valueLo, true);
+      if (sizeBytes === 8) ram.view.setInt32(pa + 4, valueHi, true);
+      return;
+    }
     for (let i = 0; i < sizeBytes; i++) {
       const at = i < this.#firstBytes ? this.#firstPa + i : core.mmu.pa + i - this.#firstBytes;
       const value = i < 4 ? valueLo >>> (i * 8) : valueHi >>> ((i - 4) * 8);
@@ -2097,14 +2137,19 @@ export class Interpreter implements Engine {
     const hi = (S[base + 1]! + (displacement >> 31) + (lo >>> 0 < S[base]! >>> 0 ? 1 : 0)) | 0;
     const order = attr & ORDER_MASK;
     const swaps = (attr & BIG_ENDIAN) !== 0;
-    const locks = order === ORDER_LOCKED || order === ORDER_UNLOCK;
-    // What follows the first access of a locked sequence belongs to the same event.
-    if (locks && S[LOCKED] !== 0 && core.budget.exploring) core.budget.left++;
-    const kind = store || order === ORDER_LOCKED ? WRITE : READ;
-    const status = this.#translateData(core, lo, hi, sizeBytes, kind, attr);
-    if (status !== DONE) return status;
-    if (order === ORDER_LOCKED) S[LOCKED] = 1;
-    if (order === ORDER_UNLOCK) S[LOCKED] = 0;
+    const kind = store || order === ORDER_LOCKED || order === ORDER_MODIFY ? WRITE : READ;
+    const F = core.mmu.fast;
+    const entry = fastIndex(lo, core.regime) + (kind === WRITE ? FAST_WRITE : FAST_READ);
+    const aligned = (attr & ALIGN_NATURAL) === 0 || (lo & (sizeBytes - 1)) === 0;
+    if (aligned && F[entry] === ((lo + sizeBytes - 1) & -4096) && F[entry + 1] === hi) {
+      this.#firstPa = (lo + F[fastIndex(lo, core.regime) + FAST_ADDEND]!) >>> 0;
+      this.#firstBytes = sizeBytes;
+    } else {
+      const status = this.#translateData(core, lo, hi, sizeBytes, kind, attr);
+      if (status !== DONE) return status;
+    }
+    if (order === ORDER_LOCKED) this.#setLocked(core, 1);
+    if (order === ORDER_UNLOCK) this.#setLocked(core, 0);
     if (store) {
       if (swaps) this.#swap(sizeBytes, S[cell]!, S[cell + 1]!);
       this.#write(core, sizeBytes, swaps ? this.#lo : S[cell]!, swaps ? this.#hi : S[cell + 1]!);
@@ -2115,6 +2160,12 @@ export class Interpreter implements Engine {
     S[cell] = this.#lo;
     S[cell + 1] = this.#hi;
     return DONE;
+  }
+
+  /** Opens or closes a bus-locked sequence; what lies between is one event. */
+  #setLocked(core: Core, locked: 0 | 1): void {
+    core.state[LOCKED] = locked;
+    core.budget.locked = locked === 1;
   }
 
   /** Reverses the bytes of a value of a size into #lo, #hi. */

@@ -300,8 +300,10 @@ export class Packer {
       if (width === undefined || this.#removed[i] || !overlaps(immediates[0]!, width, slot, 8)) continue;
       if (this.#lastUse[result]! > from) return false;
     }
-    for (let temp = 0; temp < value; temp++) {
-      if (this.#target[temp] === slot >> 2 && this.#lastUse[temp]! > from) return false;
+    for (let temp = 0; temp < this.#target.length; temp++) {
+      // A result that lives in the slot: it must be dead here, and must not come between this one and its put.
+      if (this.#target[temp] === slot >> 2 && (this.#lastUse[temp]! > from || this.#definition[temp]! > from))
+        return false;
     }
     return this.#nextPut(to, slot, 8) >= this.#lastUse[value]!;
   }
@@ -510,7 +512,7 @@ export class Packer {
       base = this.#cellOf(address);
     }
     const { endian, order, alignment } = memAccess(attr);
-    const plain = endian === "little" && order !== "locked" && order !== "unlock" && order !== "exclusive";
+    const plain = endian === "little" && (order === "plain" || order === "acquire" || order === "release");
     if (!plain || alignment === "natural") {
       if (index >= 0) {
         base = this.#cellOf(address);
@@ -531,12 +533,10 @@ export class Packer {
     const a = this.#cellOf(args[0]!);
     const recorded = this.#record[i]! >= 0;
     const wide = opcode.endsWith("i64");
-    if (recorded && args[0] === args[1] && opcode.startsWith("and.") && this.#target[result]! < 0) {
-      // TEST r, r: the record of the operand itself.
+    if (recorded && args[0] === args[1] && opcode.startsWith("and.") && this.#uses[result] === 1) {
+      // TEST r, r: the record of the operand itself; nothing else uses the result.
       this.#compareAt = this.#page.length;
       this.#write(PACKED.FLAGS1, KIND_LOGIC | (wide ? 3 : 2), a);
-      this.#kind[result] = IN_CELL;
-      this.#cell[result] = a;
       return;
     }
     const immediate = this.#smallConstant(args[1]!, wide);

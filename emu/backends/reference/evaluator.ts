@@ -31,7 +31,7 @@ export interface Machine {
   readonly state: DataView;
   /**
    * The bytes at a guest virtual address as a little-endian number, or null if the access faults; the machine knows
-   * why. A load whose order is `locked` needs write permission.
+   * why. A load whose order is `locked` or `modify` needs write permission.
    * @param sizeBytes 1, 2, 4 or 8 @param attr memAttr() bits
    */
   load(address: bigint, sizeBytes: number, attr: number): bigint | null;
