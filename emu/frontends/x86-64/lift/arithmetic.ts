@@ -1,6 +1,6 @@
 /** Lifters of table/arithmetic.ts. Intel SDM Vol. 2, "Operation" of each instruction. */
 import type { I32, I64, Value } from "../../../ir/index.ts";
-import { FLAG_C, FLAG_O } from "../../../ir/index.ts";
+import { FLAG_A, FLAG_C, FLAG_O, FLAG_P, FLAG_S, FLAG_Z } from "../../../ir/index.ts";
 import { RAX, RDX } from "../state.ts";
 import type { ARITHMETIC } from "../table/arithmetic.ts";
 import type { OperandSpec } from "../table/index.ts";
@@ -127,11 +127,12 @@ function multiplySigned(l: Lifter, dst: OperandSpec, a: Value, b: Value): void {
   setOverflow(l, overflow);
 }
 
-/** #DE if the divisor is 0 or the quotient does not fit. All flags are undefined and left as they are. */
+/** #DE if the divisor is 0 or the quotient does not fit. */
 function divideAccumulator(l: Lifter, source: OperandSpec, signedness: Signedness): void {
   const src = l.read(source);
   if (l.width === 64) {
     divide128(l, src as I64, signedness);
+    setFlagsOfDivision(l);
     return;
   }
   const divisor = extend(l, src, signedness);
@@ -148,6 +149,12 @@ function divideAccumulator(l: Lifter, source: OperandSpec, signedness: Signednes
     l.setRegister(RAX, l.width, l.narrow(quotient));
     l.setRegister(RDX, l.width, l.narrow(remainder));
   }
+  setFlagsOfDivision(l);
+}
+
+/** All six are undefined: as AMD processors do, A is set, S, Z and P are cleared, C and O stay. */
+function setFlagsOfDivision(l: Lifter): void {
+  l.ir.flagsPatch(l.ir.i32(FLAG_S | FLAG_Z | FLAG_A | FLAG_P), l.ir.i32(FLAG_A));
 }
 
 /** AX, DX:AX or EDX:EAX as 64 bits. */

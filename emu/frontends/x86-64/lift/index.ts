@@ -1,4 +1,10 @@
-/** From rows to lifters, and from code to a block of IR. */
+/**
+ * From rows to lifters, and from code to a block of IR.
+ *
+ * Flags that the SDM leaves undefined: as the AMD processor of the recorded results does (tests), except A after shifts,
+ * SHLD, SHRD and BEXTR (cleared or of the logic result), O after SHLD and SHRD by more than 1, all but Z after BSF and BSR
+ * (kept), O after TZCNT and LZCNT (cleared).
+ */
 import { type Address, type Block, BlockBuilder } from "../../../ir/index.ts";
 import { decode, MAX_LENGTH_BYTES } from "../decode/decoder.ts";
 import { Instruction } from "../decode/instruction.ts";
