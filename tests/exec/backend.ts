@@ -68,7 +68,7 @@ class SceneMachine implements Machine {
   }
 
   load(address: bigint, sizeBytes: number, attr: number): bigint | null {
-    const bytes = this.#bytes(address, sizeBytes, attr, memAccess(attr).order === "locked");
+    const bytes = this.#bytes(address, sizeBytes, attr, ["locked", "modify"].includes(memAccess(attr).order));
     if (bytes === null) return null;
     return bytes.reduceRight((value, [page, offset]) => (value << 8n) | BigInt(page.bytes[offset]!), 0n);
   }

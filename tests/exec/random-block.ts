@@ -13,6 +13,7 @@ import {
   memAttr,
   OPERATIONS,
   type Opcode,
+  type Order,
   STATE_FLAGS_A,
   STATE_FLAGS_B,
   STATE_FLAGS_CARRY,
@@ -162,7 +163,7 @@ class Generator {
     switch (this.#random.below(10)) {
       case 0:
       case 1:
-        this.#load("plain");
+        this.#load(this.#random.oneIn(4) ? "modify" : "plain");
         break;
       case 2:
       case 3:
@@ -324,7 +325,7 @@ class Generator {
     if (random.oneIn(3)) this.#emit("condition", [], [random.below(CONDITIONS.length)]);
   }
 
-  #load(order: "plain" | "locked", width?: number, address = this.#address()): number {
+  #load(order: "plain" | "locked" | "modify", width?: number, address = this.#address()): number {
     const size = width ?? this.#random.pick([8, 16, 32, 64]);
     return this.#emit(`load${size}` as Opcode, [address], [memAttr(this.#access(order))]);
   }
@@ -347,7 +348,7 @@ class Generator {
     this.#store("unlock", width, address);
   }
 
-  #access(order: "plain" | "locked" | "unlock"): MemoryAccess {
+  #access(order: Order): MemoryAccess {
     return {
       order,
       endian: this.#random.oneIn(8) ? "big" : "little",

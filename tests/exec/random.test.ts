@@ -55,7 +55,7 @@ describe("the comparison catches", () => {
     ["a kept carry that is lost", swap("flags.inc.i32", "flags.logic.i32")],
     ["a wrong retired count", swap("exit.if", "trap.if")],
   ])("%s", (_, mutate) => {
-    const caught = Array.from({ length: 1000 }, (_, seed) => seed).some((seed) => {
+    const caught = Array.from({ length: BLOCKS }, (_, seed) => seed).some((seed) => {
       const { block, start } = randomCase(seed);
       const wanted = REFERENCE.run(block, start);
       const got = REFERENCE.run({ ...block, instructions: block.instructions.map(mutate) }, start);
