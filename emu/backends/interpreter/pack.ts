@@ -225,7 +225,7 @@ export class Packer {
           this.#removed[i] = 1;
           break;
         }
-        if (effects.faults || effects.readsFlags || effects.writesFlags) break;
+        if (effects.faults || effects.readsFlags || effects.writesFlags || this.#record[j] !== -1) break;
         if (this.#overwritesOperand(other, args)) break;
       }
     }
