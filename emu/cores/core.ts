@@ -69,6 +69,8 @@ export interface CoreState {
 export interface InterruptSource {
   /** Virtual time at which something is to be looked at next (timer, message in flight); Infinity: never. */
   readonly nextEventTime: number;
+  /** The same for what no mask holds off (NMI, INIT): what a core with interrupts masked waits for. */
+  readonly nextUnmaskableTime: number;
   /** Makes what is due at `clock` pending. */
   advance(clock: number): void;
 }
@@ -181,10 +183,8 @@ export abstract class Core implements Cpu {
   }
 
   #pointSlow(): boolean {
-    if (this.interruptsEnabled()) {
-      this.interrupts.advance(this.clock);
-      if (this.interruptDeliverable()) return true;
-    }
+    this.interrupts.advance(this.clock);
+    if (this.interruptDeliverable()) return true;
     const yields = this.sliceEnds || this.host.pointReached(this);
     this.updatePointLimit();
     return yields;
@@ -210,9 +210,10 @@ export abstract class Core implements Cpu {
   /** Called when the interrupt mask or the pending set changed. */
   updatePointLimit(): void {
     let limit = this.sliceEnds ? -1 : this.kernelLimit;
-    if (this.interruptsEnabled()) {
-      if (this.interruptDeliverable()) limit = -1;
-      else if (this.interrupts.nextEventTime < limit) limit = this.interrupts.nextEventTime;
+    if (this.interruptDeliverable()) limit = -1;
+    else {
+      const next = this.#nextAcceptableTime();
+      if (next < limit) limit = next;
     }
     this.#pointLimit = limit;
   }
@@ -255,14 +256,15 @@ export abstract class Core implements Cpu {
   /** The earliest virtual time at which this core can do something: its clock, a future event, or Infinity. */
   readyTime(): number {
     if (this.phase === "parked") return Number.POSITIVE_INFINITY;
-    if (this.waitAddress >= 0) {
-      if (!this.interruptsEnabled()) return Number.POSITIVE_INFINITY;
-    } else if (this.phase !== "halted") {
-      return this.clock;
-    }
+    if (this.waitAddress < 0 && this.phase !== "halted") return this.clock;
     this.interrupts.advance(this.clock);
     if (this.interruptDeliverable()) return this.clock;
-    return Math.max(this.clock, this.interrupts.nextEventTime);
+    return Math.max(this.clock, this.#nextAcceptableTime());
+  }
+
+  /** When something may become deliverable that is not masked now. */
+  #nextAcceptableTime(): number {
+    return this.interruptsEnabled() ? this.interrupts.nextEventTime : this.interrupts.nextUnmaskableTime;
   }
 
   /** The core spins on a word that has not changed yet. */
@@ -317,12 +319,10 @@ export abstract class Core implements Cpu {
           break;
         }
         case "kernel": {
-          if (this.interruptsEnabled()) {
-            this.interrupts.advance(this.clock);
-            if (this.interruptDeliverable()) {
-              this.acceptInterrupt();
-              break;
-            }
+          this.interrupts.advance(this.clock);
+          if (this.interruptDeliverable()) {
+            this.acceptInterrupt();
+            break;
           }
           host.kernel.run(this);
           if (this.phase === "kernel" && !this.#continues()) return;
@@ -337,6 +337,6 @@ export abstract class Core implements Cpu {
 
   /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
   #continues(): boolean {
-    return this.waitAddress < 0 && !this.sliceEnds && this.interruptsEnabled() && this.interruptDeliverable();
+    return this.waitAddress < 0 && !this.sliceEnds && this.interruptDeliverable();
   }
 }

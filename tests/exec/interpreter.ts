@@ -141,7 +141,11 @@ class SceneMmu implements TranslationUnit {
 /** A core that notes how the block ended instead of delivering anything. */
 class SceneCore extends Core {
   readonly mmu: SceneMmu;
-  readonly interrupts: InterruptSource = { nextEventTime: Number.POSITIVE_INFINITY, advance: () => {} };
+  readonly interrupts: InterruptSource = {
+    nextEventTime: Number.POSITIVE_INFINITY,
+    nextUnmaskableTime: Number.POSITIVE_INFINITY,
+    advance: () => {},
+  };
   readonly regime = USER;
   outcome: string | null = null;
 
