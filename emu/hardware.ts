@@ -126,6 +126,8 @@ export interface Platform {
   readonly cyclesPerSecond: number;
   /** Frames that hold kernel text: the enter traps exist there alone. */
   setKernelText(firstFrame: number, frames: number): void;
+  /** What firmware tells about the machine (x86-64: pagingLevels, contextSlots). */
+  readonly firmware: Readonly<Record<string, number>>;
   /** Coherence ledger, if the run keeps one. */
   readonly ledger: LedgerPort | null;
   /** Bytes that the guest writes to its console (fd 1, 2 and printk). */

@@ -51,6 +51,7 @@ export class Machine implements CoreHost, Platform {
   readonly events: Trace = new Trace();
   readonly ledger: CoherenceLedger | null;
   readonly cyclesPerSecond: number;
+  readonly firmware: Readonly<Record<string, number>>;
   kernel!: KernelPort;
   stopReason: StopReason | null = null;
   /** Core that runs now, or ran last. */
@@ -70,6 +71,7 @@ export class Machine implements CoreHost, Platform {
     this.#options = options;
     this.model = model;
     this.cyclesPerSecond = model.cyclesPerSecond;
+    this.firmware = model.firmware;
     this.ram = new PhysicalMemory(options.memoryBytes, model.coreStateBytes * cpus);
     this.ledger = options.ledger === "on" ? this.#newLedger() : null;
     this.cores = model.createCores(this.ram, cpus, {

@@ -28,6 +28,8 @@ export interface MachineModel {
   readonly leafShifts: readonly number[];
   /** Whether the mapping of this address outlives the frame it leads to (the kernel's direct map): for the ledger. */
   isPermanentMapping(lo: number, hi: number): boolean;
+  /** What firmware tells the kernel about the machine, by names that the architecture's kernel code knows. */
+  readonly firmware: Readonly<Record<string, number>>;
   /** Makes the cores, in reset state: the first ready to enter the kernel, the others parked. */
   createCores(ram: PhysicalMemory, count: number, options: CoreOptions): Core[];
 }
