@@ -30,13 +30,13 @@ export interface KernelOptions {
   readonly design: string;
   /** Seed of everything that the kernel randomises (getrandom, address-space layout). */
   readonly seed: number;
-  /** Levels of page tables. */
-  readonly pagingLevels: 4 | 5;
   /** The init program's ELF file, argument vector and environment. */
   readonly init: {
     readonly image: Uint8Array;
     readonly argv: readonly string[];
     readonly envp: readonly string[];
+    /** What it reads from descriptor 0; nothing if absent. */
+    readonly stdin?: Uint8Array;
   };
 }
 

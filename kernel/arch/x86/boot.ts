@@ -200,7 +200,7 @@ function startup(cpu: X86Cpu, target: number): void {
 /** cpu_init(): control registers, descriptor tables, system-call registers, local APIC. */
 function setUpCore(kernel: Kernel, areas: BootAreas, cpu: X86Cpu): void {
   const area = areas.cores[cpu.id]!;
-  const la57 = kernel.options.pagingLevels === 5 ? CR4_LA57 : 0;
+  const la57 = kernel.platform.firmware["pagingLevels"] === 5 ? CR4_LA57 : 0;
   cpu.writeControls(CR0, CR4 | la57, EFER);
   cpu.loadGdt(area | 0, DIRECT_MAP_HI, GDT_LIMIT);
   cpu.loadIdt(areas.idt | 0, DIRECT_MAP_HI, IDT_LIMIT);
@@ -223,7 +223,9 @@ function* startKernel(k: Context): Work {
   const mhz = (platform.cyclesPerSecond / 1e6).toFixed(3);
   kernel.printk(`Faultline kernel (x86-64) #1 SMP, fault design ${options.design}`);
   kernel.printk(`tsc: Detected ${mhz} MHz processor`);
-  kernel.printk(`x86/mm: ${options.pagingLevels}-level paging, PCID, SMEP, SMAP, memory keys`);
+  kernel.printk(
+    `x86/mm: ${platform.firmware["pagingLevels"] ?? 4}-level paging, PCID, SMEP, SMAP, memory keys`,
+  );
   kernel.printk(`Memory: ${kernel.ram.sizeBytes / 1024}K RAM, ${cores} CPUs possible`);
   kernel.printk("x2apic: enabled, TSC-deadline timer");
   k.cpu.setInterruptsEnabled(true);

@@ -40,7 +40,7 @@ import {
   saveGeneral,
   userMode,
 } from "./pt-regs.ts";
-import { MSR_FS_BASE, MSR_GS_BASE, RFLAGS_RF, RFLAGS_TF } from "./registers.ts";
+import { RFLAGS_RF, RFLAGS_TF } from "./registers.ts";
 import { describeRegisters, symbolName } from "./report.ts";
 import {
   STUB_AP_START,
@@ -55,6 +55,7 @@ import {
   TEXT_HI,
 } from "./stubs.ts";
 import { syscallEntry } from "./syscall-entry.ts";
+import { loadThreadRegisters, saveThreadRegisters } from "./thread-registers.ts";
 import {
   CALL_FUNCTION_SINGLE_VECTOR,
   CALL_FUNCTION_VECTOR,
@@ -145,26 +146,8 @@ export class X86Entry implements ArchEntry {
     cpu.gpr[RSP] = next.savedSp | 0;
     cpu.gpr[RSP + 1] = k.ram.directMapHi;
     setRsp0(k.ram, this.#areas.cores[cpu.id]!, next.stackTop);
-    if (!prev.idle) this.saveUserRegisters(cpu, prev);
-    if (!next.idle) this.loadUserRegisters(cpu, next);
-  }
-
-  /** FS base, GS base and PKRU of the running task into its userRegisters (pairs lo, hi; PKRU last). */
-  saveUserRegisters(cpu: X86Cpu, task: Task): void {
-    const saved = task.userRegisters;
-    saved[0] = cpu.rdmsrLo(MSR_FS_BASE);
-    saved[1] = cpu.rdmsrHi(MSR_FS_BASE);
-    saved[2] = cpu.rdmsrLo(MSR_GS_BASE);
-    saved[3] = cpu.rdmsrHi(MSR_GS_BASE);
-    saved[4] = cpu.readPkru();
-  }
-
-  /** The reverse. */
-  loadUserRegisters(cpu: X86Cpu, task: Task): void {
-    const saved = task.userRegisters;
-    cpu.wrmsr(MSR_FS_BASE, saved[0]!, saved[1]!);
-    cpu.wrmsr(MSR_GS_BASE, saved[2]!, saved[3]!);
-    cpu.writePkru(saved[4]!);
+    if (!prev.idle) saveThreadRegisters(cpu, prev.userRegisters);
+    if (!next.idle) loadThreadRegisters(cpu, next.userRegisters);
   }
 
   idle(kernel: Kernel, core: Cpu): void {
