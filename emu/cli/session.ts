@@ -56,21 +56,54 @@ export class Session {
     this.kernel = createKernel(this.machine, options.model.arch, {
       design: options.design,
       seed: options.seed,
-      init: { image: options.image, argv: options.argv, envp: options.envp ?? ["PATH=/bin"] },
-      stdin: options.stdin ?? new Uint8Array(0),
+      init: {
+        image: options.image,
+        argv: options.argv,
+        envp: options.envp ?? ["PATH=/bin"],
+        stdin: options.stdin ?? new Uint8Array(0),
+      },
     });
     this.machine.kernel = this.kernel;
-    this.machine.register("kernel", this.kernel);
-    this.kernel.start();
+    const kernel = this.kernel;
+    this.machine.register("kernel", {
+      save: () => kernel.save(),
+      restore: (saved) => kernel.restore(saved as Record<string, unknown>),
+    });
+    kernel.boot();
   }
 
   /** Runs until the machine stops or a limit is reached. */
   run(): StopReason {
-    const deadline = Date.now() + this.#options.timeoutSeconds * 1000;
-    const interrupted = this.#options.interrupted;
+    const deadline = this.#deadline();
     return this.machine.run({
       maxInstructions: this.#options.maxInstructions,
-      interrupted: () => Date.now() > deadline || interrupted?.() === true,
+      interrupted: () => Date.now() > deadline || this.#options.interrupted?.() === true,
     });
+  }
+
+  /**
+   * The same, giving way to the caller between parts of a few milliseconds.
+   * @param between true: stop
+   */
+  async runInParts(between: () => Promise<boolean>): Promise<StopReason> {
+    const deadline = this.#deadline();
+    for (;;) {
+      const reason = this.machine.advance(this.#options.maxInstructions);
+      if (reason !== null) return reason;
+      if (await between()) this.machine.stop({ kind: "limit", text: "interrupted", status: 130 });
+      else if (Date.now() > deadline) this.machine.stop(this.#timeLimit());
+    }
+  }
+
+  #deadline(): number {
+    return Date.now() + this.#options.timeoutSeconds * 1000;
+  }
+
+  #timeLimit(): StopReason {
+    return {
+      kind: "limit",
+      text: `it ran for ${this.#options.timeoutSeconds} seconds of host time`,
+      status: 124,
+    };
   }
 }
