@@ -18,17 +18,12 @@ export function listDesigns(): readonly { name: string; description: string }[] 
  * @param arch name of the machine's architecture
  * @throws Error if the architecture or the design does not exist (the command line has checked both)
  */
-export function createKernel(
-  platform: Platform,
-  arch: string,
-  options: Omit<KernelOptions, "pagingLevels">,
-): Kernel {
+export function createKernel(platform: Platform, arch: string, options: KernelOptions): Kernel {
   const port = ARCHITECTURES.get(arch);
   const design = DESIGNS.find((entry) => entry.name === options.design);
   if (port === undefined || design === undefined)
     throw new Error(`createKernel: no ${arch} or no ${options.design}`);
-  const pagingLevels = platform.firmware["pagingLevels"] === 5 ? 5 : 4;
-  const kernel = new Kernel(platform, port(platform), { ...options, pagingLevels });
+  const kernel = new Kernel(platform, port(platform), options);
   kernel.memory = new Memory(kernel, { design: design.create() });
   kernel.process = new Processes(kernel);
   return kernel;
