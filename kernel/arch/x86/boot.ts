@@ -3,11 +3,11 @@
  * (arch/x86/kernel/setup.c, smpboot.c, init/main.c).
  *
  * Simplification: nothing runs in real or protected mode. The boot loader's work is done before the first instruction,
- * and a start-up IPI enters long mode at once, with CR3, RIP and RSP from the trampoline page:
+ * and a start-up IPI enters long mode at once, with the registers that lie in the trampoline page:
  *
- *     0x8000 + 08  CR3
- *     0x8000 + 10  RIP
- *     0x8000 + 18  RSP
+ *     0x8000 + 08  CR3     + 20  CR0
+ *     0x8000 + 10  RIP     + 28  CR4
+ *     0x8000 + 18  RSP     + 30  EFER
  */
 import type { X86Cpu } from "../../../emu/hardware.ts";
 import type { Context, Work } from "../../context.ts";
@@ -79,6 +79,9 @@ const TRAMPOLINE_PAGE = 8;
 const TRAMPOLINE_CR3 = 0x8;
 const TRAMPOLINE_RIP = 0x10;
 const TRAMPOLINE_RSP = 0x18;
+const TRAMPOLINE_CR0 = 0x20;
+const TRAMPOLINE_CR4 = 0x28;
+const TRAMPOLINE_EFER = 0x30;
 
 const CR0: number = CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
 const CR4: number =
@@ -180,6 +183,9 @@ export function* startSecondary(k: Context, target: number): Work {
   ram.write64(trampoline + TRAMPOLINE_CR3, mmPgd.get(ram, kernel.memory.initMm), 0);
   ram.write64(trampoline + TRAMPOLINE_RIP, stubLo(STUB_AP_START), TEXT_HI);
   ram.write64(trampoline + TRAMPOLINE_RSP, stackTop | 0, DIRECT_MAP_HI);
+  ram.write64(trampoline + TRAMPOLINE_CR0, CR0, 0);
+  ram.write64(trampoline + TRAMPOLINE_CR4, cr4Of(kernel), 0);
+  ram.write64(trampoline + TRAMPOLINE_EFER, EFER, 0);
   for (const send of [sendInit, startup, startup]) {
     if (k.point(COST_STEP)) yield;
     send(cpu, target);
@@ -200,8 +206,7 @@ function startup(cpu: X86Cpu, target: number): void {
 /** cpu_init(): control registers, descriptor tables, system-call registers, local APIC. */
 function setUpCore(kernel: Kernel, areas: BootAreas, cpu: X86Cpu): void {
   const area = areas.cores[cpu.id]!;
-  const la57 = kernel.platform.firmware["pagingLevels"] === 5 ? CR4_LA57 : 0;
-  cpu.writeControls(CR0, CR4 | la57, EFER);
+  cpu.writeControls(CR0, cr4Of(kernel), EFER);
   cpu.loadGdt(area | 0, DIRECT_MAP_HI, GDT_LIMIT);
   cpu.loadIdt(areas.idt | 0, DIRECT_MAP_HI, IDT_LIMIT);
   cpu.loadCodeSegment(KERNEL_CS);
@@ -213,6 +218,10 @@ function setUpCore(kernel: Kernel, areas: BootAreas, cpu: X86Cpu): void {
   cpu.wrmsr(MSR_GS_BASE, 0, 0);
   cpu.wrmsr(MSR_KERNEL_GS_BASE, percpuOf(kernel, cpu.id) | 0, DIRECT_MAP_HI);
   setUpApic(cpu);
+}
+
+function cr4Of(kernel: Kernel): number {
+  return kernel.platform.firmware["pagingLevels"] === 5 ? CR4 | CR4_LA57 : CR4;
 }
 
 /** start_kernel() and rest_init(), in the idle task of the boot core. */
