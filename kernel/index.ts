@@ -6,7 +6,7 @@ import { DESIGNS } from "./mm/designs/index.ts";
 import { Memory } from "./mm/memory.ts";
 import { Processes } from "./tasks/processes.ts";
 
-export { eventCounts } from "./event-counts.ts";
+export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";
 
 /** The fault designs that can be chosen. */

@@ -6,7 +6,7 @@ import { UserError } from "../user-error.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { listCommand } from "./commands/list.ts";
-import { runCommand } from "./commands/run.ts";
+import { runCommand, splitGuestArguments } from "./commands/run.ts";
 
 /** Bad usage or input, before the guest starts. */
 const STATUS_USAGE = 2;
@@ -16,17 +16,21 @@ function fail(line: string): never {
   process.exit(STATUS_USAGE);
 }
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+}
 
 try {
-  await yargs(hideBin(process.argv))
+  const { own, guest } = splitGuestArguments(hideBin(process.argv));
+  await yargs(own)
     .scriptName("faultline")
+    .parserConfiguration({ "duplicate-arguments-array": false })
     .usage("$0 COMMAND\n\nEmulated multi-core machines with switchable page-fault designs.")
     .command(bootCommand)
-    .command(runCommand)
+    .command(runCommand(guest))
     .command(listCommand)
     .command(demoCommand)
     .demandCommand(1, "say what to do: boot, run, list or demo")

@@ -66,7 +66,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
     .option("trace", {
       type: "string",
       describe: "write the events of the run to a file, a JSON object a line",
-    }) as Argv<T & MachineArguments>;
+    }) as unknown as Argv<T & MachineArguments>;
 }
 
 /** @throws UserError */

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { MACHINE_MODELS } from "../machines/index.ts";
 import { UserError } from "../user-error.ts";
 
 export interface Program {
@@ -34,10 +35,19 @@ export function programPath(arch: string, program: Program): string {
   return join(ROOT, "userland", "bin", arch, program.file);
 }
 
-/** A program of the list by name, or a path to an ELF file. @throws UserError */
-export function resolveProgram(arch: string, nameOrPath: string): { path: string; args: readonly string[] } {
+/**
+ * A program of the list by name, or a path to an ELF file.
+ * @param arch of the program of the list; undefined: that of the first machine
+ * @throws UserError
+ */
+export function resolveProgram(
+  arch: string | undefined,
+  nameOrPath: string,
+): { path: string; args: readonly string[] } {
   const known = programs().find((program) => program.name === nameOrPath);
-  if (known !== undefined) return { path: programPath(arch, known), args: known.args };
+  if (known !== undefined) {
+    return { path: programPath(arch ?? MACHINE_MODELS[0]!.arch, known), args: known.args };
+  }
   if (nameOrPath.includes("/") || existsSync(nameOrPath)) return { path: nameOrPath, args: [] };
   throw new UserError(
     "there is no such program",
@@ -56,4 +66,12 @@ export function readProgram(path: string): Uint8Array {
       code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
     throw new UserError(what, path, "give the path of a static ELF executable");
   }
+}
+
+/** e_machine of a program file, if there is a machine for it; what else is wrong with the file is the loader's matter. */
+export function programMachine(image: Uint8Array): number | undefined {
+  if (image.length < 20) return undefined;
+  const bigEndian = image[5] === 2;
+  const value = bigEndian ? image[18]! * 256 + image[19]! : image[19]! * 256 + image[18]!;
+  return MACHINE_MODELS.some((model) => model.elfMachine === value) ? value : undefined;
 }

@@ -7,20 +7,25 @@ const BUFFERED_LINES = 4096;
 
 export class TraceFile implements TraceSink {
   readonly #file: number;
+  readonly #path: string;
   #lines: string[] = [];
+  #open = true;
+  /** Why no more is written; null: all is well. The run goes on: a full disk does not change what a guest does. */
+  failure: string | null = null;
 
-  /** @throws UserError if the file cannot be written */
+  /** @throws UserError if the file cannot be opened */
   constructor(path: string) {
+    this.#path = path;
     try {
       this.#file = openSync(path, "w");
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? "error";
       throw new UserError(
-        `cannot be written (${code})`,
+        `cannot be written (${errorCode(error)})`,
         `--trace ${path}`,
         "give a path in a writable folder",
       );
     }
+    process.once("exit", () => this.close());
   }
 
   event(core: number, clock: number, name: string, a: number, b: number): void {
@@ -28,14 +33,27 @@ export class TraceFile implements TraceSink {
     if (this.#lines.length >= BUFFERED_LINES) this.#flush();
   }
 
+  /** Writes the rest. What was written stays written, however the process ends. */
   close(): void {
+    if (!this.#open) return;
     this.#flush();
+    this.#open = false;
     closeSync(this.#file);
   }
 
   #flush(): void {
     if (this.#lines.length === 0) return;
-    writeSync(this.#file, `${this.#lines.join("\n")}\n`);
+    const text = `${this.#lines.join("\n")}\n`;
     this.#lines = [];
+    if (this.failure !== null) return;
+    try {
+      writeSync(this.#file, text);
+    } catch (error) {
+      this.failure = `--trace ${this.#path}: cannot be written (${errorCode(error)}); the trace is incomplete`;
+    }
   }
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "error";
 }

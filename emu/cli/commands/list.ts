@@ -54,7 +54,12 @@ function listing(what: What): Listing {
           { title: "status", align: "right" },
           description,
         ],
-        rows: objects.map((each) => [each.name, each.args.join(" "), each.exitStatus ?? "-", each.description]),
+        rows: objects.map((each) => [
+          each.name,
+          each.args.join(" "),
+          each.exitStatus ?? "-",
+          each.description,
+        ]),
         objects,
       };
     }

@@ -1,0 +1,191 @@
+/**
+ * `faultline demo`, which `npm start` runs: one boot log, then every demo program under every fault design, what each
+ * wrote, and a table that compares the designs.
+ */
+import type { Argv, CommandModule } from "yargs";
+import { listDesigns, unreachableEvents } from "../../../kernel/index.ts";
+import type { MachineModel } from "../../machines/model.ts";
+import { compareDesigns, type DesignTotals, totalsOf } from "../design-totals.ts";
+import { GuestOutput } from "../guest-output.ts";
+import { runToEnd } from "../host.ts";
+import { chooseModel, type MachineArguments, machineOptions } from "../options.ts";
+import { type Program, programPath, programs, readProgram } from "../programs.ts";
+import { openSession, openTrace, reportTrace, sessionOptions } from "../setup.ts";
+import { collectStatistics, type Statistics } from "../statistics.ts";
+import { bold, dim, Progress } from "../terminal.ts";
+import type { TraceFile } from "../trace-file.ts";
+import { count, judge, STATUS_VIOLATION } from "../verdict.ts";
+
+interface DemoArguments extends MachineArguments {
+  readonly json: boolean;
+}
+
+/** What one program did under one design. */
+interface ProgramRun {
+  readonly name: string;
+  readonly status: number;
+  readonly expectedStatus: number | null;
+  readonly ok: boolean;
+  /** Standard output and standard error, in the order in which they were written. */
+  readonly output: string;
+  /** What the kernel said about the program. */
+  readonly messages: readonly string[];
+  readonly verdict: readonly string[];
+  readonly statistics: Statistics;
+}
+
+interface DesignRun {
+  readonly design: string;
+  readonly programs: readonly ProgramRun[];
+  readonly totals: DesignTotals;
+}
+
+/** `--mm` of the demo: every design. */
+const ALL = "all";
+/** Exit status if a program did not do what it should. */
+const STATUS_FAILED = 1;
+
+export const demoCommand: CommandModule<object, DemoArguments> = {
+  command: "demo",
+  describe: "run the demo programs once per fault design and compare the designs",
+  builder: (yargs): Argv<DemoArguments> =>
+    machineOptions(yargs)
+      .option("mm", { type: "string", default: ALL, describe: "one fault design, or all of them" })
+      .default("ledger", "on")
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "print nothing but one JSON object at the end",
+      }) as Argv<DemoArguments>,
+  handler: demo,
+};
+
+async function demo(args: DemoArguments): Promise<void> {
+  const model = chooseModel(args);
+  const known = listDesigns();
+  const designs = args.mm === ALL ? known : known.filter((design) => design.name === args.mm);
+  const first = designs[0]?.name ?? args.mm;
+  sessionOptions({ ...args, mm: first }, model);
+  const trace = openTrace(args.trace);
+  const say = (line: string): void => {
+    if (!args.json) process.stdout.write(`${line}\n`);
+  };
+  const runs: DesignRun[] = [];
+  const stage = new Stage(args, model, trace);
+  for (const { name, description } of designs) {
+    const done: ProgramRun[] = [];
+    for (const program of programs().filter((each) => each.demo)) {
+      const run = await stage.perform(name, program);
+      if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) say(line);
+      if (done.length === 0) say(`\n${bold(`${name}: ${description}`)}`);
+      for (const line of programLines(run)) say(line);
+      done.push(run);
+      if (stage.signalStatus !== null) break;
+    }
+    runs.push({ design: name, programs: done, totals: totalsOf(done.map((run) => run.statistics)) });
+    if (stage.signalStatus !== null) break;
+  }
+  reportTrace(trace);
+  const failed = runs.flatMap((run) => run.programs).filter((run) => !run.ok);
+  const violated = failed.some((run) => run.status === STATUS_VIOLATION);
+  const status = stage.signalStatus ?? (violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0);
+  process.exitCode = status;
+  if (args.json) {
+    const summary = {
+      machine: model.name,
+      cpus: args.cpus,
+      seed: args.seed,
+      scheduler: args.scheduler,
+      tlb: args.tlb,
+      status,
+      bootLog: stage.bootLog,
+      designs: runs,
+      unreachable: Object.fromEntries(unreachableEvents()),
+    };
+    process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+    return;
+  }
+  for (const line of comparisonLines(runs, args)) say(line);
+  for (const run of failed) say(bold(`${run.name} failed: status ${run.status}, not ${run.expectedStatus}`));
+}
+
+/** Runs programs, each on a machine of its own. */
+class Stage {
+  readonly #args: DemoArguments;
+  readonly #model: MachineModel;
+  readonly #trace: TraceFile | null;
+  readonly #progress: Progress = new Progress();
+  /** Log of the first boot. */
+  bootLog: readonly string[] = [];
+  /** Exit status that a signal calls for. */
+  signalStatus: number | null = null;
+
+  constructor(args: DemoArguments, model: MachineModel, trace: TraceFile | null) {
+    this.#args = args;
+    this.#model = model;
+    this.#trace = trace;
+  }
+
+  async perform(design: string, program: Program): Promise<ProgramRun> {
+    const parts: Uint8Array[] = [];
+    const output = new GuestOutput((stream, bytes) => {
+      if (stream !== "kernel") parts.push(bytes.slice());
+    });
+    this.#trace?.event(0, 0, `start:${design}:${program.name}`, 0, 0);
+    const session = openSession({
+      ...sessionOptions({ ...this.#args, mm: design }, this.#model),
+      image: readProgram(programPath(this.#model.arch, program)),
+      argv: [program.name, ...program.args],
+      sink: this.#trace,
+      console: output.console,
+    });
+    this.#progress.show(() => `${design}: ${program.name}`);
+    const end = await runToEnd(session);
+    this.#progress.clear();
+    this.signalStatus = end.signalStatus;
+    if (this.bootLog.length === 0) this.bootLog = output.bootLog;
+    const verdict = judge(session, end);
+    return {
+      name: program.name,
+      status: verdict.status,
+      expectedStatus: program.exitStatus,
+      ok: verdict.status === program.exitStatus,
+      output: Buffer.concat(parts).toString("utf8"),
+      messages: output.messages,
+      verdict: verdict.lines,
+      statistics: collectStatistics(session),
+    };
+  }
+}
+
+const NAME_COLUMN = 10;
+
+function programLines(run: ProgramRun): string[] {
+  const lines = [
+    ...run.output.split("\n").filter((line) => line !== ""),
+    ...run.messages.map(dim),
+    ...run.verdict,
+  ];
+  if (run.status !== 0) lines.push(dim(statusText(run.status)));
+  const indent = " ".repeat(NAME_COLUMN);
+  return lines.map((line, i) => (i === 0 ? run.name.padEnd(NAME_COLUMN) : indent) + line);
+}
+
+function statusText(status: number): string {
+  return status > 128 ? `killed by signal ${status - 128} (status ${status})` : `status ${status}`;
+}
+
+function comparisonLines(runs: readonly DesignRun[], args: DemoArguments): string[] {
+  const violations = runs.reduce((sum, run) => sum + (run.totals.ledgerViolations ?? 0), 0);
+  const assertions = runs.reduce((sum, run) => sum + run.totals.kernelAssertions, 0);
+  const names = unreachableEvents().map(([name, reason]) => `${name} (${reason})`);
+  return [
+    "",
+    ...compareDesigns(runs),
+    "",
+    dim(`Always 0 in this version: ${names.join(", ")}.`),
+    args.ledger === "off"
+      ? "ledger: off"
+      : `ledger: ${count(violations, "violation")}; kernel: ${count(assertions, "assertion")} fired`,
+  ];
+}

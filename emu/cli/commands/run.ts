@@ -1,0 +1,98 @@
+/**
+ * `faultline run PROGRAM [args…]`: the guest's standard streams and exit status are the command's own. What the kernel
+ * says about a program that a signal killed follows on standard error when it has ended.
+ */
+import type { Argv, CommandModule } from "yargs";
+import { GuestOutput } from "../guest-output.ts";
+import { chooseModel, type MachineArguments, machineOptions } from "../options.ts";
+import { programMachine, readProgram, resolveProgram } from "../programs.ts";
+import {
+  openSession,
+  openTrace,
+  reportTrace,
+  runShowingProgress,
+  sessionOptions,
+  standardInput,
+} from "../setup.ts";
+import { collectStatistics, statLines } from "../statistics.ts";
+import { judge } from "../verdict.ts";
+
+interface RunArguments extends MachineArguments {
+  readonly program: string;
+  readonly stat: boolean;
+}
+
+/** Exit status when nobody reads the output any more: 128 + SIGPIPE. */
+const STATUS_PIPE = 141;
+
+/** Options of `run` that take no value; all others do. */
+const FLAGS: ReadonlySet<string> = new Set(["--stat", "--no-stat", "--help"]);
+
+/**
+ * Cuts a command line at the program of `run`: what follows is the guest's, whatever it looks like.
+ * @param argv what comes after `faultline`
+ */
+export function splitGuestArguments(argv: readonly string[]): { own: string[]; guest: string[] } {
+  if (argv[0] !== "run") return { own: [...argv], guest: [] };
+  let at = 1;
+  while (at < argv.length && argv[at]!.startsWith("-") && argv[at] !== "-") {
+    const word = argv[at]!;
+    if (word === "--")
+      return { own: [...argv.slice(0, at), ...argv.slice(at + 1, at + 2)], guest: argv.slice(at + 2) };
+    at += FLAGS.has(word) || word.includes("=") ? 1 : 2;
+  }
+  return { own: argv.slice(0, at + 1), guest: argv.slice(at + 1) };
+}
+
+export function runCommand(guestArguments: readonly string[]): CommandModule<object, RunArguments> {
+  return {
+    command: "run <program>",
+    describe: "run a program; its output and exit status are the command's own",
+    builder: (yargs): Argv<RunArguments> =>
+      machineOptions(yargs)
+        .usage("$0 run [OPTIONS] PROGRAM [ARGUMENTS…]\n\nWhat follows PROGRAM belongs to the program.")
+        .positional("program", {
+          type: "string",
+          demandOption: true,
+          describe: "path of a static ELF file, or a name of `faultline list programs`",
+        })
+        .option("stat", {
+          type: "boolean",
+          default: false,
+          describe: "print counts to standard error at the end, in the manner of perf stat",
+        }) as Argv<RunArguments>,
+    handler: (args) => run(args, guestArguments),
+  };
+}
+
+async function run(args: RunArguments, guestArguments: readonly string[]): Promise<void> {
+  const program = resolveProgram(args.arch, args.program);
+  const image = readProgram(program.path);
+  const model = chooseModel(args, programMachine(image));
+  const options = sessionOptions(args, model);
+  const trace = openTrace(args.trace);
+  const output = new GuestOutput((stream, bytes) => {
+    if (stream === "stdout") process.stdout.write(bytes.slice());
+    else if (stream === "stderr") process.stderr.write(bytes.slice());
+  });
+  const programArguments = guestArguments.length > 0 ? guestArguments : program.args;
+  const session = openSession({
+    ...options,
+    image,
+    argv: [args.program, ...programArguments],
+    stdin: standardInput(),
+    sink: trace,
+    console: output.console,
+  });
+  process.exitCode = STATUS_PIPE;
+  const end = await runShowingProgress(session, "run");
+  const verdict = judge(session, end);
+  if (end.reason.status !== 0) for (const line of output.messages) process.stderr.write(`${line}\n`);
+  for (const line of verdict.lines) process.stderr.write(`${line}\n`);
+  if (args.stat) {
+    const command = [args.program, ...programArguments].join(" ");
+    process.stderr.write(`${statLines(command, collectStatistics(session)).join("\n")}\n`);
+  }
+  reportTrace(trace);
+  process.exitCode = verdict.status;
+}

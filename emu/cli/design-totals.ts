@@ -1,0 +1,68 @@
+/** Sums over the runs of one fault design, and the table that sets designs side by side. */
+import type { Statistics } from "./statistics.ts";
+import { type Cell, formatTable } from "./table.ts";
+
+export interface DesignTotals {
+  readonly faults: number;
+  readonly handledSpeculatively: number;
+  readonly aborts: Readonly<Record<string, number>>;
+  readonly mmapLockRead: number;
+  readonly mmapLockWrite: number;
+  readonly ipisSent: number;
+  readonly entriesInvalidated: number;
+  readonly cycles: number;
+  readonly instructions: number;
+  readonly kernelAssertions: number;
+  /** null: no ledger was kept. */
+  readonly ledgerViolations: number | null;
+}
+
+export function totalsOf(runs: readonly Statistics[]): DesignTotals {
+  const sum = (pick: (run: Statistics) => number): number =>
+    runs.reduce((total, run) => total + pick(run), 0);
+  const reasons = new Set(runs.flatMap((run) => Object.keys(run.aborts)));
+  return {
+    faults: sum((run) => run.faults),
+    handledSpeculatively: sum((run) => run.handledSpeculatively),
+    aborts: Object.fromEntries([...reasons].map((name) => [name, sum((run) => run.aborts[name] ?? 0)])),
+    mmapLockRead: sum((run) => run.mmapLockRead),
+    mmapLockWrite: sum((run) => run.mmapLockWrite),
+    ipisSent: sum((run) => run.ipisSent),
+    entriesInvalidated: sum((run) => run.entriesInvalidated),
+    cycles: sum((run) => run.cycles),
+    instructions: sum((run) => run.instructions),
+    kernelAssertions: sum((run) => run.kernelAssertions),
+    ledgerViolations: runs.some((run) => run.ledgerViolations === null)
+      ? null
+      : sum((run) => run.ledgerViolations!),
+  };
+}
+
+/** Lines of a table with a column for each design; abort reasons that occurred under none are left out. */
+export function compareDesigns(
+  runs: readonly { readonly design: string; readonly totals: DesignTotals }[],
+): string[] {
+  const row = (title: string, pick: (totals: DesignTotals) => Cell): Cell[] => [
+    title,
+    ...runs.map((run) => pick(run.totals)),
+  ];
+  const reasons = [...new Set(runs.flatMap((run) => Object.keys(run.totals.aborts)))];
+  const aborts = reasons
+    .map((name) => row(`aborts: ${name}`, (totals) => totals.aborts[name] ?? 0))
+    .filter((cells) => cells.slice(1).some((cell) => cell !== 0));
+  return formatTable(
+    [{ title: "", align: "left" }, ...runs.map((run) => ({ title: run.design, align: "right" as const }))],
+    [
+      row("page faults", (totals) => totals.faults),
+      row("handled speculatively", (totals) => totals.handledSpeculatively),
+      ...(aborts.length > 0 ? aborts : [row("aborts", () => 0)]),
+      row("mmap_lock acquisitions, read", (totals) => totals.mmapLockRead),
+      row("mmap_lock acquisitions, write", (totals) => totals.mmapLockWrite),
+      row("IPIs sent", (totals) => totals.ipisSent),
+      row("TLB entries invalidated", (totals) => totals.entriesInvalidated),
+      row("virtual cycles", (totals) => totals.cycles),
+      row("instructions", (totals) => totals.instructions),
+      row("ledger violations", (totals) => totals.ledgerViolations ?? "off"),
+    ],
+  );
+}

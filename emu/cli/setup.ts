@@ -1,0 +1,92 @@
+/** From the options of a command to a session, and from the end of a session to the end of the command. */
+import { readFileSync } from "node:fs";
+import { listDesigns } from "../../kernel/index.ts";
+import type { MachineModel } from "../machines/model.ts";
+import { UserError } from "../user-error.ts";
+import { type RunEnd, runToEnd } from "./host.ts";
+import { checkMachineArguments, type MachineArguments, memoryBytes } from "./options.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import { formatNumber } from "./table.ts";
+import { Progress } from "./terminal.ts";
+import { TraceFile } from "./trace-file.ts";
+
+/** Host time after which a run counts as long and shows its progress. */
+const PROGRESS_AFTER_MS = 1000;
+
+/** The part of SessionOptions that the common options give. @throws UserError */
+export function sessionOptions(
+  args: MachineArguments,
+  model: MachineModel,
+): Omit<SessionOptions, "image" | "argv" | "console"> {
+  checkMachineArguments(args, model);
+  checkDesign(args.mm);
+  return {
+    model,
+    cpus: args.cpus,
+    memoryBytes: memoryBytes(args.mem),
+    design: args.mm,
+    seed: args.seed,
+    scheduler: args.scheduler,
+    tlb: args.tlb,
+    ledger: args.ledger,
+    maxInstructions: args.maxInstructions,
+    timeoutSeconds: args.timeout,
+  };
+}
+
+function checkDesign(name: string): void {
+  const names = listDesigns().map((design) => design.name);
+  if (names.includes(name)) return;
+  throw new UserError("there is no such fault design", `--mm ${name}`, `choose from ${names.join(", ")}`);
+}
+
+/** A machine with its options applied. @throws UserError, also if the host has not the memory */
+export function openSession(options: SessionOptions): Session {
+  try {
+    return new Session(options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const megabytes = Math.ceil(options.memoryBytes / 2 ** 20);
+    throw new UserError(
+      `the machine does not fit the host: ${error.message}`,
+      `--mem ${megabytes}M, --cpus ${options.cpus}`,
+      "give it less memory or fewer cores",
+    );
+  }
+}
+
+/** @throws UserError */
+export function openTrace(path: string | undefined): TraceFile | null {
+  return path === undefined ? null : new TraceFile(path);
+}
+
+/** Runs with a progress line that `label` begins. */
+export async function runShowingProgress(session: Session, label: string): Promise<RunEnd> {
+  const progress = new Progress();
+  const from = Date.now();
+  const end = await runToEnd(session, () => {
+    if (Date.now() - from < PROGRESS_AFTER_MS) return;
+    const { retired, clock, cyclesPerSecond } = session.machine;
+    progress.show(
+      () => `${label}: ${formatNumber(retired)} instructions, ${(clock / cyclesPerSecond).toFixed(6)} s`,
+    );
+  });
+  progress.clear();
+  return end;
+}
+
+/** Everything that waits on descriptor 0 until its end; nothing from a terminal. */
+export function standardInput(): Uint8Array {
+  if (process.stdin.isTTY) return new Uint8Array(0);
+  try {
+    return new Uint8Array(readFileSync(0));
+  } catch {
+    return new Uint8Array(0);
+  }
+}
+
+/** Says what is wrong with a trace that could not be written to its end. */
+export function reportTrace(trace: TraceFile | null): void {
+  trace?.close();
+  if (trace !== null && trace.failure !== null) process.stderr.write(`faultline: ${trace.failure}\n`);
+}
