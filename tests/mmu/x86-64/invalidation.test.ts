@@ -229,3 +229,13 @@ test("INVLPG inside a large page drops it whole, fragments in the instruction TL
   plain.unit.invlpg(0x3f_f000, 0);
   expect(leaves()).toEqual([]);
 });
+
+test("without CR4.PGE the G bit means nothing", () => {
+  const plain = new World();
+  plain.unit.setControls(CR0_DEFAULT, plain.cr4() & ~CR4_PGE, EFER_DEFAULT);
+  plain.map(A, 0, plain.frame(), OPEN | PTE_G);
+  plain.unit.translate(A, 0, READ, SUPERVISOR);
+  expect(plain.unit.cachedEntries().some((entry) => entry.global)).toBe(false);
+  plain.unit.writeCr3(plain.unit.cr3Lo, plain.unit.cr3Hi);
+  expect(plain.unit.cachedEntries()).toEqual([]);
+});

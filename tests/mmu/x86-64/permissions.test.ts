@@ -7,6 +7,7 @@ import {
   CR4_SMEP,
   DONE,
   EFER_NXE,
+  FAULT,
   FETCH,
   hiOf,
   IMPLICIT,
@@ -15,6 +16,7 @@ import {
   PTE_HI_KEY_SHIFT,
   PTE_HI_XD,
   PTE_P,
+  PTE_PS,
   PTE_RW,
   PTE_US,
   READ,
@@ -210,6 +212,17 @@ test("every bit of every entry that the manual reserves faults with RSVD, and no
           });
         }
       }
+    }
+  }
+});
+
+test("PS in a PML4E or PML5E is reserved whatever the address field holds", () => {
+  for (const levels of [4, 5] as const) {
+    for (let level: number = levels; level >= 4; level--) {
+      const world = new World({ levels });
+      world.write(world.slot(0x40_0000, 0, level), 0x4_0000, OPEN | PTE_PS);
+      expect(world.unit.translate(0x40_0000, 0, READ, USER)).toBe(FAULT);
+      expect(world.unit.fault).toMatchObject({ cause: "reserved-bit", level, errorCode: 0xd });
     }
   }
 });
