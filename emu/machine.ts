@@ -45,7 +45,8 @@ const PC = STATE_PC >> 2;
 export class Machine implements CoreHost, Platform {
   readonly model: MachineModel;
   readonly ram: PhysicalMemory;
-  readonly cores: readonly Core[];
+  /** Empty while they are being made: resetting a core invalidates its TLBs. */
+  readonly cores: readonly Core[] = [];
   readonly engine: Interpreter;
   readonly scheduler: CoreScheduler;
   readonly events: Trace = new Trace();
@@ -83,6 +84,7 @@ export class Machine implements CoreHost, Platform {
     });
     this.running = this.cores[0]!;
     for (const core of this.cores) core.host = this;
+    this.running.phase = "execute";
     this.engine = new Interpreter({
       frontend: model.frontend,
       ram: this.ram,
@@ -256,7 +258,7 @@ export class Machine implements CoreHost, Platform {
       evict: (core, structure, lo, hi) => trace.mix(core * 64 + structure + 32, lo ^ hi),
       invalidate: (core, scope, lo, hi, entries) => {
         this.entriesInvalidated += entries;
-        this.trace(core, `invalidate:${scope}`, lo, hi);
+        trace.event(core, this.cores[core]?.clock ?? 0, `invalidate:${scope}`, lo, hi);
       },
     };
   }

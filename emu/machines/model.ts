@@ -30,6 +30,6 @@ export interface MachineModel {
   isPermanentMapping(lo: number, hi: number): boolean;
   /** What firmware tells the kernel about the machine, by names that the architecture's kernel code knows. */
   readonly firmware: Readonly<Record<string, number>>;
-  /** Makes the cores, in reset state: the first ready to enter the kernel, the others parked. */
+  /** Makes the cores, parked in reset state; the machine lets the first one execute. */
   createCores(ram: PhysicalMemory, count: number, options: CoreOptions): Core[];
 }

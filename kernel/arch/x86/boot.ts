@@ -38,10 +38,8 @@ import {
   CR0_PE,
   CR0_PG,
   CR0_WP,
-  CR4_DE,
   CR4_FSGSBASE,
   CR4_LA57,
-  CR4_MCE,
   CR4_PAE,
   CR4_PCIDE,
   CR4_PGE,
@@ -85,10 +83,8 @@ const TRAMPOLINE_EFER = 0x30;
 
 const CR0: number = CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
 const CR4: number =
-  CR4_DE |
   CR4_PSE |
   CR4_PAE |
-  CR4_MCE |
   CR4_PGE |
   CR4_UMIP |
   CR4_FSGSBASE |

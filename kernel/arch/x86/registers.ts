@@ -7,10 +7,8 @@ export const CR0_WP: number = 1 << 16;
 export const CR0_AM: number = 1 << 18;
 export const CR0_PG: number = 1 << 31;
 
-export const CR4_DE: number = 1 << 3;
 export const CR4_PSE: number = 1 << 4;
 export const CR4_PAE: number = 1 << 5;
-export const CR4_MCE: number = 1 << 6;
 export const CR4_PGE: number = 1 << 7;
 export const CR4_UMIP: number = 1 << 11;
 export const CR4_LA57: number = 1 << 12;
