@@ -22,6 +22,8 @@ export interface FaultSignal {
   /** Trap number, error code and fault address for the ucontext (thread.trap_nr, error_code, cr2). */
   readonly trap: number;
   readonly error: number;
+  /** The memory key that forbade the access, for SEGV_PKUERR. */
+  readonly pkey?: number;
 }
 
 export interface ProcessSubsystem {

@@ -8,10 +8,8 @@ import type { SyscallEntry } from "../syscalls/syscall.ts";
 
 /** What the first trap of a program finds in the registers. */
 export interface ProgramStart {
-  readonly entryLo: number;
-  readonly entryHi: number;
-  readonly spLo: number;
-  readonly spHi: number;
+  readonly entry: bigint;
+  readonly sp: bigint;
 }
 
 /** What clone() changes in the registers that the child starts with. */
@@ -26,6 +24,7 @@ export interface ArchProcess {
   /** e_machine of programs, and the machine field of uname(). */
   readonly elfMachine: number;
   readonly machineName: string;
+  readonly littleEndian: boolean;
   /** AT_PLATFORM, AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ. */
   readonly platform: string;
   readonly hwcap: number;
@@ -50,8 +49,6 @@ export interface ArchProcess {
   setResult(ram: PhysicalMemory, frame: KPtr, lo: number, hi: number): void;
   /** The low half of the result register. */
   resultLo(ram: PhysicalMemory, frame: KPtr): number;
-  /** The frame is no longer that of a system call: nothing is restarted. */
-  forgetSyscall(ram: PhysicalMemory, frame: KPtr): void;
   /** Makes the return to user mode execute the call again. */
   restartSyscall(ram: PhysicalMemory, frame: KPtr): void;
   /** The same with restart_syscall instead. */

@@ -1,0 +1,253 @@
+/** Files: read(2), write(2) and their vector forms, open(2), close(2), lseek(2), dup(2), ioctl(2). */
+import type { Context, Work } from "../context.ts";
+import {
+  EACCES,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  ENOTTY,
+  EROFS,
+  ESPIPE,
+} from "../errno.ts";
+import type { FileTable, OpenFile } from "../fs/file-table.ts";
+import { procMaps, procVmstat } from "../fs/proc.ts";
+import { processOf } from "../tasks/process-state.ts";
+import { RLIMIT_NOFILE } from "../tasks/thread-group.ts";
+import { addToUser, type UserPointer } from "../tasks/user-pointer.ts";
+import { copyFromUser, copyToUser, strncpyFromUser } from "../user-access.ts";
+import type { Syscall } from "./syscall.ts";
+import { pointerArgument, readWords } from "./user-data.ts";
+
+/** MAX_RW_COUNT: what one call moves at most. */
+const MAX_COUNT = 0x7fff_f000;
+const PAGE_BYTES = 4096;
+const UIO_MAXIOV = 1024;
+const PATH_MAX = 4096;
+
+export function* sysRead(k: Context, call: Syscall): Work<number> {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null || !isReadable(file)) return -EBADF;
+  const buffer = { at: pointerArgument(call, 1), lengthBytes: call.size(2) };
+  if (!isUserBuffer(k, buffer)) return -EFAULT;
+  return yield* readFile(k, file, buffer);
+}
+
+export function* sysWrite(k: Context, call: Syscall): Work<number> {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null || !isWritable(file)) return -EBADF;
+  const buffer = { at: pointerArgument(call, 1), lengthBytes: call.size(2) };
+  if (!isUserBuffer(k, buffer)) return -EFAULT;
+  return yield* writeFile(k, file, buffer);
+}
+
+export function* sysReadv(k: Context, call: Syscall): Work<number> {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null || !isReadable(file)) return -EBADF;
+  return yield* eachVector(k, call, (buffer) => readFile(k, file, buffer));
+}
+
+export function* sysWritev(k: Context, call: Syscall): Work<number> {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null || !isWritable(file)) return -EBADF;
+  return yield* eachVector(k, call, (buffer) => writeFile(k, file, buffer));
+}
+
+interface UserBuffer {
+  readonly at: UserPointer;
+  /** Rounded above 2^53: such a length fails the range check anyway. */
+  readonly lengthBytes: number;
+}
+
+function isUserBuffer(k: Context, buffer: UserBuffer): boolean {
+  return k.kernel.arch.entry.isUserRange(buffer.at.lo, buffer.at.hi, buffer.lengthBytes);
+}
+
+/** Calls for the buffers of an iovec array until one moves less than it holds. */
+function* eachVector(k: Context, call: Syscall, move: (buffer: UserBuffer) => Work<number>): Work<number> {
+  const count = call.size(2);
+  if (count > UIO_MAXIOV) return -EINVAL;
+  if (count === 0) return 0;
+  const vectors = yield* readWords(k, pointerArgument(call, 1), count * 2);
+  if (vectors === null) return -EFAULT;
+  const buffers: UserBuffer[] = [];
+  for (let index = 0; index < count; index++) {
+    if (vectors.hi(index * 2 + 1) < 0) return -EINVAL;
+    const at = { lo: vectors.lo(index * 2), hi: vectors.hi(index * 2) };
+    const buffer = { at, lengthBytes: vectors.unsigned(index * 2 + 1) };
+    if (!isUserBuffer(k, buffer)) return -EFAULT;
+    buffers.push(buffer);
+  }
+  let total = 0;
+  for (const buffer of buffers) {
+    const moved = yield* move(buffer);
+    if (moved < 0) return total > 0 ? total : moved;
+    total += moved;
+    if (moved < buffer.lengthBytes) break;
+  }
+  return total;
+}
+
+/** Pieces that end at page boundaries of the user buffer: a fault loses no more than its own page. */
+function pieceBytes(at: UserPointer, leftBytes: number): number {
+  return Math.min(PAGE_BYTES - (at.lo & (PAGE_BYTES - 1)), leftBytes);
+}
+
+function* writeFile(k: Context, file: OpenFile, buffer: UserBuffer): Work<number> {
+  if (file.kind !== "stdout" && file.kind !== "stderr") return -EBADF;
+  const length = Math.min(buffer.lengthBytes, MAX_COUNT);
+  const console = processOf(k.task!).group.table.console;
+  for (let done = 0; done < length; ) {
+    const at = addToUser(buffer.at, done, 0);
+    const bytes = new Uint8Array(pieceBytes(at, length - done));
+    const missing = yield* copyFromUser(k, bytes, at.lo, at.hi);
+    if (missing > 0) return done > 0 ? done : -EFAULT;
+    console.write(file.kind, bytes);
+    done += bytes.length;
+  }
+  return length;
+}
+
+function* readFile(k: Context, file: OpenFile, buffer: UserBuffer): Work<number> {
+  const length = Math.min(buffer.lengthBytes, MAX_COUNT);
+  if (length === 0) return 0;
+  if (file.kind === "text") return yield* readText(k, file, buffer.at, length);
+  if (file.kind !== "stdin") return -EBADF;
+  const console = processOf(k.task!).group.table.console;
+  let done = 0;
+  for (;;) {
+    const at = addToUser(buffer.at, done, 0);
+    const bytes = console.peek(pieceBytes(at, length - done));
+    if (bytes.length === 0) return done;
+    const missing = yield* copyToUser(k, at.lo, at.hi, bytes);
+    console.advance(bytes.length - missing);
+    done += bytes.length - missing;
+    if (missing > 0) return done > 0 ? done : -EFAULT;
+  }
+}
+
+function* readText(
+  k: Context,
+  file: Extract<OpenFile, { kind: "text" }>,
+  at: UserPointer,
+  length: number,
+): Work<number> {
+  if (file.content === null || file.position === 0) {
+    const group = processOf(k.task!).group.table.groupOfPid(file.pid);
+    const text =
+      file.path === "vmstat" ? yield* procVmstat(k) : group === null ? "" : yield* procMaps(k, group);
+    file.content = new TextEncoder().encode(text);
+  }
+  const bytes = file.content.subarray(file.position, file.position + length);
+  const copied = bytes.length - (yield* copyToUser(k, at.lo, at.hi, bytes));
+  if (copied === 0 && bytes.length > 0) return -EFAULT;
+  file.position += copied;
+  return copied;
+}
+
+const O_ACCMODE = 3;
+const O_RDONLY = 0;
+const O_CREAT = 0o100;
+const O_DIRECTORY = 0o200000;
+const AT_FDCWD = -100;
+
+/** open(path, flags, mode). */
+export function* sysOpen(k: Context, call: Syscall): Work<number> {
+  return yield* openPath(k, AT_FDCWD, pointerArgument(call, 0), call.lo(1));
+}
+
+/** openat(directory, path, flags, mode). */
+export function* sysOpenat(k: Context, call: Syscall): Work<number> {
+  return yield* openPath(k, call.lo(0), pointerArgument(call, 1), call.lo(2));
+}
+
+function* openPath(k: Context, directory: number, at: UserPointer, flags: number): Work<number> {
+  const bytes = new Uint8Array(PATH_MAX);
+  const length = yield* strncpyFromUser(k, bytes, at.lo, at.hi);
+  if (length < 0) return length;
+  if (length === PATH_MAX) return -ENAMETOOLONG;
+  if (length === 0) return -ENOENT;
+  const path = new TextDecoder().decode(bytes.subarray(0, length));
+  if (!path.startsWith("/") && directory !== AT_FDCWD) {
+    return filesOf(k).get(directory) === null ? -EBADF : -ENOTDIR;
+  }
+  const group = processOf(k.task!).group;
+  const found = lookUp(path, group.tgid);
+  if (found === null) return (flags & O_CREAT) !== 0 ? -EROFS : -ENOENT;
+  if (group.table.groupOfPid(found.pid) === null) return -ENOENT;
+  if ((flags & O_DIRECTORY) !== 0) return -ENOTDIR;
+  if ((flags & O_ACCMODE) !== O_RDONLY) return -EACCES;
+  const file: OpenFile = { kind: "text", path: found.file, pid: found.pid, content: null, position: 0 };
+  const fd = filesOf(k).install(file, group.limits[RLIMIT_NOFILE]!.soft);
+  return fd < 0 ? -EMFILE : fd;
+}
+
+/** The files that exist; the working directory is the root. */
+function lookUp(path: string, ownPid: number): { file: "maps" | "vmstat"; pid: number } | null {
+  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  if (names[0] !== "proc") return null;
+  if (names.length === 2 && names[1] === "vmstat") return { file: "vmstat", pid: ownPid };
+  if (names.length !== 3 || names[2] !== "maps") return null;
+  if (names[1] === "self" || names[1] === "thread-self") return { file: "maps", pid: ownPid };
+  return /^[1-9][0-9]{0,6}$/.test(names[1]!) ? { file: "maps", pid: Number(names[1]) } : null;
+}
+
+export function sysClose(k: Context, call: Syscall): number {
+  return filesOf(k).close(call.lo(0)) ? 0 : -EBADF;
+}
+
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+
+/** lseek(descriptor, offset, whence): on the files of /proc; the console cannot seek. */
+export function sysLseek(k: Context, call: Syscall): number {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null) return -EBADF;
+  if (file.kind !== "text") return -ESPIPE;
+  const whence = call.lo(2);
+  if (whence !== SEEK_SET && whence !== SEEK_CUR) return -EINVAL;
+  const offset = call.long(1) + (whence === SEEK_CUR ? file.position : 0);
+  if (offset < 0 || offset > Number.MAX_SAFE_INTEGER) return -EINVAL;
+  file.position = offset;
+  return offset;
+}
+
+export function sysDup(k: Context, call: Syscall): number {
+  const file = filesOf(k).get(call.lo(0));
+  if (file === null) return -EBADF;
+  const fd = filesOf(k).install(file, descriptorLimit(k));
+  return fd < 0 ? -EMFILE : fd;
+}
+
+/** dup2(old, new). */
+export function sysDup2(k: Context, call: Syscall): number {
+  const file = filesOf(k).get(call.lo(0));
+  const fd = call.lo(1);
+  if (file === null || fd < 0 || fd >= descriptorLimit(k)) return -EBADF;
+  if (fd !== call.lo(0)) filesOf(k).replace(fd, file);
+  return fd;
+}
+
+/** ioctl(): no file here answers any; the console is not a terminal. */
+export function sysIoctl(k: Context, call: Syscall): number {
+  return filesOf(k).get(call.lo(0)) === null ? -EBADF : -ENOTTY;
+}
+
+function filesOf(k: Context): FileTable {
+  return processOf(k.task!).files!;
+}
+
+function descriptorLimit(k: Context): number {
+  return processOf(k.task!).group.limits[RLIMIT_NOFILE]!.soft;
+}
+
+function isReadable(file: OpenFile): boolean {
+  return file.kind === "text" || file.kind === "stdin";
+}
+
+function isWritable(file: OpenFile): boolean {
+  return file.kind === "stdout" || file.kind === "stderr";
+}

@@ -1,0 +1,92 @@
+/**
+ * System calls of memory management: arguments in, the verbs of kernel/mm out. The address space's own functions check
+ * the arguments, since the order of the checks is part of what they do.
+ */
+import type { Context, Work } from "../context.ts";
+import { EINVAL } from "../errno.ts";
+import {
+  brk,
+  type MapRequest,
+  madvise,
+  mmap,
+  mprotect,
+  mremap,
+  munmap,
+  pkeyAlloc,
+  pkeyFree,
+} from "../mm/index.ts";
+import type { Syscall } from "./syscall.ts";
+
+const PAGE_BYTES = 4096;
+
+/** An address as a page number, or an errno, as the result of a call: exact, as the low bits are 0. */
+function addressResult(page: number): number {
+  return page < 0 ? page : page * PAGE_BYTES;
+}
+
+/** mmap(address, length, prot, flags, descriptor, offset). */
+export function* sysMmap(k: Context, call: Syscall): Work<number> {
+  if ((call.lo(5) & (PAGE_BYTES - 1)) !== 0) return -EINVAL;
+  const request: MapRequest = {
+    lo: call.lo(0),
+    hi: call.hi(0),
+    lengthLo: call.lo(1),
+    lengthHi: call.hi(1),
+    prot: call.lo(2),
+    flags: call.lo(3),
+    fd: call.lo(4),
+  };
+  return addressResult(yield* mmap(k, request));
+}
+
+/** munmap(address, length). */
+export function sysMunmap(k: Context, call: Syscall): Work<number> {
+  return munmap(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1));
+}
+
+/** mprotect(address, length, prot). */
+export function sysMprotect(k: Context, call: Syscall): Work<number> {
+  return mprotect(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2), -1);
+}
+
+/** pkey_mprotect(address, length, prot, key). Key -1: mprotect(). */
+export function sysPkeyMprotect(k: Context, call: Syscall): Work<number> {
+  return mprotect(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2), call.lo(3));
+}
+
+/** pkey_alloc(flags, rights). */
+export function* sysPkeyAlloc(k: Context, call: Syscall): Work<number> {
+  if ((call.lo(0) | call.hi(0)) !== 0 || call.hi(1) !== 0) return -EINVAL;
+  return yield* pkeyAlloc(k, call.lo(1));
+}
+
+/** pkey_free(key). */
+export function sysPkeyFree(k: Context, call: Syscall): Work<number> {
+  return pkeyFree(k, call.lo(0));
+}
+
+/** mremap(old address, old length, new length, flags, new address). */
+export function* sysMremap(k: Context, call: Syscall): Work<number> {
+  const request = {
+    lo: call.lo(0),
+    hi: call.hi(0),
+    oldLengthLo: call.lo(1),
+    oldLengthHi: call.hi(1),
+    newLengthLo: call.lo(2),
+    newLengthHi: call.hi(2),
+    flags: call.lo(3),
+    newLo: call.lo(4),
+    newHi: call.hi(4),
+  };
+  return addressResult(yield* mremap(k, request));
+}
+
+/** madvise(address, length, advice). */
+export function sysMadvise(k: Context, call: Syscall): Work<number> {
+  return madvise(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2));
+}
+
+/** brk(address): the break afterwards, which is the old one if it could not be set. */
+export function sysBrk(k: Context, call: Syscall): Work<number> {
+  return brk(k, call.size(0));
+}
