@@ -3,8 +3,9 @@
  * and /proc/vmstat (mm/vmstat.c). Simplification: a file's text is made as a whole by the read at offset 0.
  */
 import type { Context, Work } from "../context.ts";
-import { COST_ACCESS, COST_STEP } from "../costs.ts";
+import { COST_ACCESS, COST_ATOMIC, COST_STEP } from "../costs.ts";
 import { memoryOf } from "../mm/memory.ts";
+import { dropUsersOfMm, grabUsersOfMm } from "../mm/mm-lifetime.ts";
 import { mmBrk, mmMmap, mmStartBrk, mmStartStack } from "../mm/mm-struct.ts";
 import { mmapReadLock, mmapReadUnlock } from "../mm/mmap-lock.ts";
 import { EVENT_NAMES } from "../mm/vm-events.ts";
@@ -22,22 +23,25 @@ import {
 } from "../mm/vma.ts";
 import { percpuOf } from "../percpu.ts";
 import { type KPtr, NULL } from "../struct.ts";
-import type { ProgramImage, ThreadGroup } from "../tasks/thread-group.ts";
+import { mmOfGroup, type ProgramImage, type ThreadGroup } from "../tasks/thread-group.ts";
 
 /** Column at which the name of a mapping starts. */
 const NAME_COLUMN = 73;
 
 /** Text of /proc/PID/maps of a process that may be ending. */
 export function* procMaps(k: Context, group: ThreadGroup): Work<string> {
-  const mm = group.threads.find((task) => task.mm !== NULL)?.mm ?? NULL;
+  const mm = mmOfGroup(group);
   if (mm === NULL) return "";
   let text = "";
+  if (k.point(COST_ATOMIC)) yield;
+  grabUsersOfMm(k, mm);
   yield* mmapReadLock(k, mm);
   for (let vma = mmMmap.get(k.ram, mm); vma !== NULL; vma = vmNext.get(k.ram, vma)) {
     if (k.point(COST_STEP)) yield;
     text += mapsLine(k, mm, vma, group.image);
   }
   yield* mmapReadUnlock(k, mm);
+  yield* dropUsersOfMm(k, mm);
   return text;
 }
 

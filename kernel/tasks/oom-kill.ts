@@ -18,7 +18,7 @@ import { SIGKILL } from "../signal/signal-numbers.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { processOf } from "./process-state.ts";
 import type { ProcessTable } from "./process-table.ts";
-import type { ThreadGroup } from "./thread-group.ts";
+import { mmOfGroup, type ThreadGroup } from "./thread-group.ts";
 
 /** Pages to kilobytes. */
 const PAGE_KB = 4;
@@ -29,7 +29,7 @@ export function* outOfMemory(k: Context, table: ProcessTable): Work<boolean> {
   if (k.point(COST_STEP)) yield;
   if (task === null || task.process === null) return false;
   if (processOf(task).isKilled || processOf(task).exiting) return false;
-  if (![...table.groups.values()].some((group) => group.oomVictim && mmOf(group) !== NULL)) {
+  if (![...table.groups.values()].some((group) => group.oomVictim && mmOfGroup(group) !== NULL)) {
     const victim = selectVictim(k, table);
     if (victim === null) return false;
     kill(k, table, victim);
@@ -45,7 +45,7 @@ function selectVictim(k: Context, table: ProcessTable): ThreadGroup | null {
   let victim: ThreadGroup | null = null;
   let most = 0;
   for (const group of table.groups.values()) {
-    const mm = mmOf(group);
+    const mm = mmOfGroup(group);
     if (mm === NULL || group.groupExit) continue;
     const points = residentPages(k, mm) + mmPgtablesBytes.get(k.ram, mm) / 4096;
     if (points > most || (points === most && victim !== null && group.tgid < victim.tgid)) {
@@ -59,7 +59,7 @@ function selectVictim(k: Context, table: ProcessTable): ThreadGroup | null {
 /** __oom_kill_process(): the victim, and whoever else lives in its address space. */
 function kill(k: Context, table: ProcessTable, victim: ThreadGroup): void {
   const { kernel, ram } = k;
-  const mm = mmOf(victim);
+  const mm = mmOfGroup(victim);
   const task = k.task!;
   const name = victim.threads[0]!.comm;
   const free = memoryOf(k).frames.freeFrames(
@@ -79,15 +79,10 @@ function kill(k: Context, table: ProcessTable, victim: ThreadGroup): void {
   memoryOf(k).events.count(k.cpu.id, OOM_KILL);
   victim.oomVictim = true;
   for (const group of table.groups.values()) {
-    if (mmOf(group) === mm) startGroupExit(k, group, SIGKILL);
+    if (mmOfGroup(group) === mm) startGroupExit(k, group, SIGKILL);
   }
 }
 
 function residentPages(k: Context, mm: KPtr): number {
   return mmRssAnon.get(k.ram, mm) + mmRssShmem.get(k.ram, mm);
-}
-
-/** The address space of a process, NULL once all its threads have let go of it. */
-function mmOf(group: ThreadGroup): KPtr {
-  return group.threads.find((task) => task.mm !== NULL)?.mm ?? NULL;
 }

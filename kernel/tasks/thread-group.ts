@@ -6,6 +6,7 @@
 import type { Task } from "../sched/task.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
 import { SignalQueue } from "../signal/signal-queue.ts";
+import { type KPtr, NULL } from "../struct.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 /** A mapping that a program file made: what /proc/self/maps and fault reports call it. */
@@ -96,6 +97,11 @@ export class ThreadGroup {
   get leader(): Task | null {
     return this.threads.find((task) => task.pid === this.tgid) ?? null;
   }
+}
+
+/** The address space of a process; NULL once all its threads have let go of it. */
+export function mmOfGroup(group: ThreadGroup): KPtr {
+  return group.threads.find((task) => task.mm !== NULL)?.mm ?? NULL;
 }
 
 /** The limits of the first process. */
