@@ -9,6 +9,8 @@
  * a tag that is not loaded, is *condemned*: reported when it is used, or when the core leaves lazy mode or loads the
  * tag while it is still there.
  *
+ * A core is reported once per page and free, however many of its entries lead there.
+ *
  * Translations that outlive the frames they lead to (the kernel's direct map) are named by the option `isPermanent`.
  */
 import type { LedgerEvent, LedgerEventKind, LedgerRule, LedgerViolation } from "./ledger-report.ts";
@@ -467,24 +469,35 @@ export class CoherenceLedger {
   }
 
   #reportFree(holding: number, rule: LedgerRule, frame: number): void {
-    this.#holdings.verdict[holding] = REPORTED;
+    this.#silence(holding);
     this.#report(rule, frame, this.#fillEventOf(holding), this.#freeEventOf(frame));
   }
 
   #reportCondemned(holding: number, rule: LedgerRule, kind: LedgerEventKind, lo: number, hi: number): void {
     const h = this.#holdings;
-    h.verdict[holding] = REPORTED;
-    this.#cores[h.core[holding]].condemned--;
+    this.#silence(holding);
     this.#stamp();
+    const freed = h.isTable[holding] === 1 ? "free-table" : "free-frame";
     const earlier = this.#eventFrom(
       h.freed,
       holding,
-      "free-frame",
+      freed,
       "",
       "freed, which condemned " + this.#name(holding),
     );
     const later = this.#event(kind, lo, hi, `${describe(kind)} ${this.#name(holding)}`);
     this.#report(rule, h.frame[holding], earlier, later);
+  }
+
+  /** One report for a core and a page is enough: its other entries for the page (first and second level) keep quiet. */
+  #silence(holding: number): void {
+    const h = this.#holdings;
+    const core = h.core[holding];
+    for (let at = this.#heads[h.list[holding]]; at !== NOWHERE; at = h.next[at]) {
+      if (h.core[at] !== core) continue;
+      if (h.verdict[at] === CONDEMNED) this.#cores[core].condemned--;
+      h.verdict[at] = REPORTED;
+    }
   }
 
   #report(rule: LedgerRule, frame: number, earlier: LedgerEvent, later: LedgerEvent): void {

@@ -10,7 +10,6 @@ import { READ } from "../translation.ts";
 import type { X86Caches } from "./caches.ts";
 import {
   PHASE_FAULT,
-  PHASE_FILL,
   PHASE_IDLE,
   RECENT_LENGTH,
   S_CR3_HI,
@@ -55,9 +54,7 @@ export class Adversary {
     }
     const stall = words[S_STALL];
     this.#walker.start(lo, hi, READ, SPECULATIVE);
-    let phase: number;
-    do phase = this.#walker.step();
-    while (phase < PHASE_FILL);
+    const phase = this.#walker.run();
     words[S_STALL] = stall;
     words[S_PREFETCH + W_PHASE] = PHASE_IDLE;
     if (phase === PHASE_FAULT) return;

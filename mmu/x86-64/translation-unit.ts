@@ -513,7 +513,8 @@ export class X86TranslationUnit implements TranslationUnit {
       if (!budget.take()) return SUSPENDED;
       const phase = words[S_WALK + W_PHASE];
       if (phase < PHASE_FILL) {
-        if (this.#walker.step() === PHASE_FAULT) return this.#walkFault();
+        const next = budget.exploring ? this.#walker.step() : this.#walker.run();
+        if (next === PHASE_FAULT) return this.#walkFault();
       } else if (phase === PHASE_FILL) {
         this.#fill();
         words[S_WALK + W_PHASE] = PHASE_ACCESS;
