@@ -41,7 +41,7 @@ export function mnemonicOf(instruction: Instruction, row: Row): string {
   if (name === "JRCXZ" && instruction.addressBits === 32) return "jecxz";
   if (bits === 16 && /^(PUSH (imm|.S)|POP .S|ENTER|LEAVE)/.test(row.instructionText))
     return `${name.toLowerCase()}w`;
-  if (name === "NOP" && row.opcode === 0x90 && instruction.operandSizePrefix && !instruction.hasRex)
+  if (name === "NOP" && row.opcode === 0x90 && instruction.operandSizePrefix && (instruction.rex & 8) === 0)
     return "xchg ax,ax";
   if (name === "RETF") return bits === 16 ? "retfw" : bits === 64 ? "retfq" : "retf";
   if (name === "MOV" && row.immediateBytes[0] === 8) return "movabs";

@@ -7,7 +7,7 @@
 export const MISCELLANEOUS = [
   // NOP, PAUSE
   ["NF3 REX.B0 90", "NOP"],
-  ["F3 90", "PAUSE"],
+  ["F3 REX.B0 90", "PAUSE"],
   ["0F 19 /_", "NOP r/m16"],
   ["0F 19 /_", "NOP r/m32"],
   ["REX.W + 0F 19 /_", "NOP r/m64"],

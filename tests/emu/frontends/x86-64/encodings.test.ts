@@ -9,12 +9,12 @@ const GOLDENS = readGoldens(readFileSync(new URL("golden/encodings.txt", import.
 /** Where binutils 2.40 and this table disagree, and why the table is right. An entry that matches nothing fails. */
 const DISAGREEMENTS: readonly (readonly [mnemonic: RegExp, objdump: RegExp, reason: string])[] = [
   [/^NOP$/, /bnd/, "MPX, which this processor does not have: NOPs"],
-  [/^NOP$/, /prefetchit/, "PREFETCHIT, which this processor does not have: NOPs"],
   [/^MFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
   [/^SFENCE$/, /\(bad\)/, "the r/m field is ignored (SDM Vol. 2 LFENCE, Appendix A)"],
   [/^WAIT$/, /rex/, "REX before FWAIT is printed as an instruction of its own"],
-  [/BASE$/, / (\w\w|r\d+w)$/, "there is no 16-bit form; 66 is ignored"],
-  [/^MOVSXD$/, /r1[02],(WORD|bp)/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
+  [/^(JMP|LFS)$/, /DWORD/, "REX.W wins over 66 (SDM Vol. 2 §2.2.1.2)"],
+  [/^UD1$/, / r\d+w,/, "operands have no size"],
+  [/PCLMULQDQ$/, /pclmul[lh]q[lh]qdq/, "named by its immediate"],
 ];
 
 const instruction = new Instruction();

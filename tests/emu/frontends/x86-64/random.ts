@@ -1,3 +1,10 @@
+/** A seed from text (FNV-1a), so that what is recorded for one row does not depend on the other rows. */
+export function seedOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  return hash >>> 0;
+}
+
 /** A seeded source of 32-bit numbers (splitmix32), the same on every host. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;

@@ -4,11 +4,11 @@ import { breadth, overlaps, ROWS, type Row } from "../../../../emu/frontends/x86
 /** [wide row, narrow row]: the narrow one applies where both could. An entry that no longer overlaps fails. */
 const OVERLAPS = [
   ["90+rw XCHG AX, r16", "NF3 REX.B0 90 NOP"],
-  ["90+rw XCHG AX, r16", "F3 90 PAUSE"],
+  ["90+rw XCHG AX, r16", "F3 REX.B0 90 PAUSE"],
   ["90+rd XCHG EAX, r32", "NF3 REX.B0 90 NOP"],
-  ["90+rd XCHG EAX, r32", "F3 90 PAUSE"],
+  ["90+rd XCHG EAX, r32", "F3 REX.B0 90 PAUSE"],
   ["REX.W + 90+ro XCHG RAX, r64", "NF3 REX.B0 90 NOP"],
-  ["REX.W + 90+ro XCHG RAX, r64", "F3 90 PAUSE"],
+  ["REX.W + 90+ro XCHG RAX, r64", "F3 REX.B0 90 PAUSE"],
   ["0F 1C /_ NOP r/m32", "NP 0F 1C /0 CLDEMOTE m8"],
   ["REX.W + 0F 1C /_ NOP r/m64", "NP 0F 1C /0 CLDEMOTE m8"],
   ["F3 0F 1E /_ NOP r/m16", "F3 0F 1E FA ENDBR64"],

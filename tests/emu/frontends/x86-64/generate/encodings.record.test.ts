@@ -12,20 +12,18 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROWS, randomInstruction } from "../../../../../emu/frontends/x86-64/index.ts";
 import { toHex } from "../hex.ts";
-import { seeded } from "../random.ts";
+import { seeded, seedOf } from "../random.ts";
 
 const SLOT_BYTES = 32;
 const PER_LIFTED_ROW = 5;
 const PER_GAP_ROW = 2;
 
 test.skipIf(process.env["RECORD"] !== "encodings")("record encodings with objdump", () => {
-  const random = seeded(0x5eed0001);
-  const cases = ROWS.filter((row) => row.kind !== "invalid").flatMap((row) =>
-    Array.from({ length: row.kind === "lifted" ? PER_LIFTED_ROW : PER_GAP_ROW }, () => ({
-      row,
-      bytes: randomInstruction(row, random),
-    })),
-  );
+  const cases = ROWS.filter((row) => row.kind !== "invalid").flatMap((row) => {
+    const random = seeded(seedOf(`${row.opcodeText} ${row.instructionText}`));
+    const count = row.kind === "lifted" ? PER_LIFTED_ROW : PER_GAP_ROW;
+    return Array.from({ length: count }, () => ({ row, bytes: randomInstruction(row, random) }));
+  });
   const image = new Uint8Array(cases.length * SLOT_BYTES).fill(0x90);
   for (const [index, { bytes }] of cases.entries()) image.set(bytes, index * SLOT_BYTES);
   const file = join(mkdtempSync(join(tmpdir(), "encodings-")), "image.bin");
