@@ -1,0 +1,63 @@
+/**
+ * `npm run bench`: speed and size on this host, as a table and as JSON.
+ *
+ *     node dist/tests/bench/main.js [--json FILE] [--only NAME]
+ */
+import { writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { type Cell, formatTable } from "../../emu/cli/table.ts";
+import { Progress } from "../../emu/cli/terminal.ts";
+import { hostLoad } from "./host-load.ts";
+import { PROCESSES } from "./processes.ts";
+import { isMet, type Measurement, type Row, take } from "./row.ts";
+import { SPEED } from "./speed.ts";
+
+const ALL: readonly Measurement[] = [...SPEED, ...PROCESSES, hostLoad];
+
+const { values } = parseArgs({
+  options: { json: { type: "string" }, only: { type: "string", default: "" } },
+});
+
+const progress = new Progress();
+const rows: Row[] = [];
+for (const measurement of ALL.filter((each) => each.name.startsWith(values.only))) {
+  progress.show(() => measurement.what);
+  rows.push(await take(measurement));
+}
+progress.clear();
+
+const host = `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} threads, Node ${process.version}`;
+console.log(host);
+const lines = formatTable(
+  [
+    { title: "measurement", align: "left" },
+    { title: "measured", align: "right" },
+    { title: "asked", align: "right" },
+    { title: "goal", align: "right" },
+    { title: "unit", align: "left" },
+    { title: "", align: "left" },
+  ],
+  rows.map((row): Cell[] => [
+    row.what,
+    shown(row.measured),
+    row.asked === null ? "" : `${row.better === "more" ? "≥" : "≤"} ${shown(row.asked)}`,
+    row.goal === null ? "" : shown(row.goal),
+    row.unit,
+    isMet(row) ? "" : "not reached",
+  ]),
+);
+console.log(lines.join("\n"));
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify({ host, rows }, null, 2)}\n`);
+} else {
+  console.log(JSON.stringify({ host, rows }));
+}
+
+/** Three significant digits below 1000, whole numbers with separators above. */
+function shown(value: number): string {
+  if (Math.abs(value) < 1000) return String(Number(value.toPrecision(3)));
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ",");
+}

@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { checkSeed, type Execution } from "./run-seed.ts";
+
+/** Seeds of the sample; `npm run fuzz` runs 10,000. */
+const SEEDS = 400;
+/** Seeds to a test. */
+const BATCH = 20;
+
+const EXECUTIONS: readonly Execution[] = ["whole", "suspended"];
+
+describe.each(EXECUTIONS)("guests that execute random bytes and instructions, %s", (execution) => {
+  it.each(Array.from({ length: SEEDS / BATCH }, (_, batch) => 1 + batch * BATCH))(
+    "neither crash the host nor the kernel: seeds from %i",
+    (first) => {
+      const wrong: string[] = [];
+      for (let seed = first; seed < first + BATCH; seed++) wrong.push(...checkSeed(seed, execution));
+      expect(wrong).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,86 @@
+/**
+ * `npm run test:matrix`: runs the whole matrix on worker processes. Each failure is printed with the command that
+ * repeats it. Exit status 1 if there is one.
+ *
+ *     node dist/tests/matrix/main.js [--jobs N] [--only TEXT] [--sample N]
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { formatNumber } from "../../emu/cli/table.ts";
+import { Progress } from "../../emu/cli/terminal.ts";
+import { allCombinations, type Combination, replayCommand, sample } from "./combination.ts";
+import type { Answer } from "./worker.ts";
+
+const WORKER: string = fileURLToPath(new URL("./worker.js", import.meta.url));
+/** Combinations after which a worker is replaced: memories of old machines go with it. */
+const WORKER_LIFE = 400;
+/** Failures printed in full. */
+const SHOWN_FAILURES = 50;
+
+const { values } = parseArgs({
+  options: {
+    jobs: { type: "string", default: String(availableParallelism()) },
+    only: { type: "string", default: "" },
+    sample: { type: "string", default: "0" },
+  },
+});
+
+const chosen = Number(values.sample) > 0 ? sample(Number(values.sample)) : allCombinations();
+const queue = chosen.filter((combination) => replayCommand(combination).includes(values.only));
+const total = queue.length;
+const failures: Answer[] = [];
+const progress = new Progress();
+const from = Date.now();
+let done = 0;
+queue.reverse();
+
+await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
+progress.clear();
+const seconds = ((Date.now() - from) / 1000).toFixed(0);
+console.log(
+  `${formatNumber(total)} combinations, ${formatNumber(failures.length)} failed, ${seconds} seconds of host time`,
+);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** Keeps one worker process at work until the queue is empty. */
+async function work(): Promise<void> {
+  let child: ChildProcess | null = null;
+  for (let life = 0; queue.length > 0; life++) {
+    if (life % WORKER_LIFE === 0 || child === null || !child.connected) {
+      child?.disconnect();
+      child = fork(WORKER);
+    }
+    report(await ask(child, queue.pop()!));
+  }
+  if (child?.connected) child.disconnect();
+}
+
+function ask(child: ChildProcess, combination: Combination): Promise<Answer> {
+  return new Promise((resolve) => {
+    const died = (status: number | null, signal: string | null): void => {
+      child.off("message", answered);
+      resolve({ combination, wrong: [`the host process ended: ${signal ?? `status ${status}`}`] });
+    };
+    const answered = (answer: unknown): void => {
+      child.off("exit", died);
+      resolve(answer as Answer);
+    };
+    child.once("exit", died);
+    child.once("message", answered);
+    child.send(combination);
+  });
+}
+
+function report(answer: Answer): void {
+  done++;
+  if (answer.wrong.length > 0) {
+    failures.push(answer);
+    progress.clear();
+    if (failures.length <= SHOWN_FAILURES) {
+      console.log([`FAILED  ${replayCommand(answer.combination)}`, ...answer.wrong].join("\n        "));
+    }
+  }
+  progress.show(() => `${done}/${total} combinations, ${failures.length} failed`);
+}
