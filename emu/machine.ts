@@ -15,7 +15,8 @@ export interface MachineOptions {
   readonly model: MachineModel;
   readonly cpus: number;
   readonly memoryBytes: number;
-  readonly scheduler: "timed" | "random";
+  /** By name, or made for the machine's cores by whoever explores schedules. */
+  readonly scheduler: "timed" | "random" | ((cores: readonly Core[]) => CoreScheduler);
   readonly tlb: "typical" | "adversarial";
   readonly seed: number;
   readonly ledger: "on" | "off";
@@ -92,8 +93,7 @@ export class Machine implements CoreHost, Platform {
       verify: options.verifyIr ?? false,
     });
     this.engine.cache.setKernelText((frame) => this.isKernelText(frame));
-    this.scheduler =
-      options.scheduler === "timed" ? new TimedScheduler(this.cores) : new RandomScheduler(this.cores, seed);
+    this.scheduler = this.#newScheduler(options.scheduler);
     this.register("scheduler", this.scheduler);
     this.register("trace", this.events);
     const ledger = this.ledger;
@@ -261,6 +261,12 @@ export class Machine implements CoreHost, Platform {
         trace.event(core, this.cores[core]?.clock ?? 0, `invalidate:${scope}`, lo, hi);
       },
     };
+  }
+
+  #newScheduler(choice: MachineOptions["scheduler"]): CoreScheduler {
+    if (choice === "timed") return new TimedScheduler(this.cores);
+    if (choice === "random") return new RandomScheduler(this.cores, this.#options.seed);
+    return choice(this.cores);
   }
 
   #newLedger(): CoherenceLedger {
