@@ -43,6 +43,7 @@ import {
 } from "../translation.ts";
 import { Adversary } from "./adversary.ts";
 import { type CachedEntry, X86Caches } from "./caches.ts";
+import { areControlsLegal, deriveControls } from "./controls.ts";
 import { pageFaultErrorCode, type X86TranslationFault } from "./fault.ts";
 import {
   ATTRIBUTE_D,
@@ -63,7 +64,6 @@ import {
   S_PKRU,
   S_PREFETCH,
   S_RANDOM,
-  S_RESERVED_HI,
   S_SLOW_USER,
   S_STALL,
   S_WALK,
@@ -78,28 +78,19 @@ import {
 } from "./layout.ts";
 import {
   CR0_AM,
-  CR0_PE,
   CR0_PG,
   CR3_HI_NO_FLUSH,
   CR3_PCID_MASK,
-  CR4_LA57,
-  CR4_PAE,
   CR4_PCIDE,
   CR4_PGE,
   CR4_PKE,
   CR4_SMEP,
-  EFER_LME,
-  EFER_NXE,
   entryFrame,
   isCanonical,
-  levelShift,
-  PTE_P,
-  PTE_PS,
-  reservedHi,
-  tableIndex,
 } from "./paging.ts";
+import { probeTables } from "./probe.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
-import { deriveRights, isPermitted, keyDenies } from "./rights.ts";
+import { isPermitted, keyDenies } from "./rights.ts";
 import { Walker } from "./walker.ts";
 
 /** What the TLBs keep: the profile's sizes first-in first-out, or seeded choice with prefetches (adversary.ts). */
@@ -193,7 +184,7 @@ export class X86TranslationUnit implements TranslationUnit {
     const parts = { words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
     this.#walker = new Walker(parts, S_WALK);
     this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
-    this.#derive();
+    deriveControls(state, maxPhysBits);
   }
 
   get stallCycles(): number {
@@ -223,27 +214,7 @@ export class X86TranslationUnit implements TranslationUnit {
 
   /** Where the tables in memory map an address, whatever is cached and whatever the rights. */
   probe(lo: number, hi: number): number {
-    const words = this.#words;
-    const levels = words[S_LEVELS];
-    if (levels === 0) return hi === 0 ? lo >>> 0 : -1;
-    if (!isCanonical(hi, levels === 5 ? 5 : 4)) return -1;
-    let table = entryFrame(words[S_CR3_LO], words[S_CR3_HI]);
-    for (let level = levels; level >= 1; level--) {
-      if (table >= this.#ram.frames) return -1;
-      const slot = table * 1024 + tableIndex(lo, hi, level) * 2;
-      const entryLo = this.#ram.i32[slot];
-      const entryHi = this.#ram.i32[slot + 1];
-      if ((entryLo & PTE_P) === 0 || (entryHi & words[S_RESERVED_HI]) !== 0) return -1;
-      const frame = entryFrame(entryLo, entryHi);
-      if (level === 1) return frame * 4096 + (lo & 0xfff);
-      if ((entryLo & PTE_PS) !== 0) {
-        if (level > 3) return -1;
-        const offsetMask = 2 ** levelShift(level) - 1;
-        return frame * 4096 - ((entryLo & 0x1000) === 0 ? 0 : 0x1000) + (lo & offsetMask);
-      }
-      table = frame;
-    }
-    return -1;
+    return probeTables(this.#words, this.#ram, lo, hi);
   }
 
   emptyFast(): void {
@@ -293,13 +264,7 @@ export class X86TranslationUnit implements TranslationUnit {
     if ((cr0Changed | cr4Changed | eferChanged) === 0) return true;
     const paging = (cr0 & CR0_PG) !== 0;
     const wasPaging = (words[S_CR0] & CR0_PG) !== 0;
-    if (paging && ((cr0 & CR0_PE) === 0 || (cr4 & CR4_PAE) === 0 || (efer & EFER_LME) === 0)) return false;
-    if (paging && wasPaging && ((cr4Changed & CR4_LA57) !== 0 || (eferChanged & EFER_LME) !== 0))
-      return false;
-    if (!paging && wasPaging && (words[S_CR4] & CR4_PCIDE) !== 0) return false;
-    if ((cr4Changed & cr4 & CR4_PCIDE) !== 0) {
-      if (!paging || (words[S_CR3_LO] & CR3_PCID_MASK) !== 0) return false;
-    }
+    if (!areControlsLegal(words, cr0, cr4, efer)) return false;
     const oldPcid = words[S_PCID];
     words[S_CR0] = cr0;
     words[S_CR4] = cr4;
@@ -308,7 +273,7 @@ export class X86TranslationUnit implements TranslationUnit {
     else if ((cr4Changed & CR4_PGE) !== 0) this.#invalidateContext("CR4.PGE", ANY_CONTEXT, 1);
     else if ((cr4Changed & ~cr4 & CR4_PCIDE) !== 0) this.#invalidateContext("CR4.PCIDE", ANY_CONTEXT, 1);
     else if ((cr4Changed & cr4 & CR4_SMEP) !== 0) this.#invalidateContext("CR4.SMEP", oldPcid, 1);
-    this.#derive();
+    deriveControls(words, this.#maxPhysBits);
     this.#keeper.empty();
     this.abandon();
     if (this.#ledger !== null && paging !== wasPaging) this.#reportRoot(this.#ledger);
@@ -339,7 +304,7 @@ export class X86TranslationUnit implements TranslationUnit {
     const words = this.#words;
     if (words[S_AC] === ac) return;
     words[S_AC] = ac;
-    this.#derive();
+    deriveControls(words, this.#maxPhysBits);
     if ((words[S_CR0] & CR0_AM) !== 0) this.#keeper.empty();
     else if (ac === 0) this.#keeper.dropMarked();
   }
@@ -502,6 +467,8 @@ export class X86TranslationUnit implements TranslationUnit {
       words[S_WALK + W_KIND] === kind &&
       words[S_WALK + W_PRIVILEGE] === privilege;
     if (!same) throw new Error("translate: the walk of another access is in progress; abandon() comes first");
+    // The first-level entry may have been evicted meanwhile: no fast tag for this access.
+    words[S_WALK + W_FIRST_LEVEL] = -1;
     return this.#walk();
   }
 
@@ -663,17 +630,5 @@ export class X86TranslationUnit implements TranslationUnit {
     const words = this.#words;
     if (words[S_LEVELS] === 0) ledger.rootUnloaded(this.core);
     else ledger.rootLoaded(this.core, words[S_PCID], entryFrame(words[S_CR3_LO], words[S_CR3_HI]));
-  }
-
-  /** Words that follow from the control registers. */
-  #derive(): void {
-    const words = this.#words;
-    const cr4 = words[S_CR4];
-    const paging = (words[S_CR0] & CR0_PG) !== 0;
-    words[S_LEVELS] = paging ? ((cr4 & CR4_LA57) !== 0 ? 5 : 4) : 0;
-    words[S_PCID] = (cr4 & CR4_PCIDE) !== 0 ? words[S_CR3_LO] & CR3_PCID_MASK : 0;
-    words[S_RESERVED_HI] = reservedHi(this.#maxPhysBits, (words[S_EFER] & EFER_NXE) !== 0);
-    words[S_SLOW_USER] = (words[S_CR0] & CR0_AM) !== 0 && words[S_AC] !== 0 ? 1 : 0;
-    deriveRights(words);
   }
 }
