@@ -331,6 +331,7 @@ export class X86Entry implements ArchEntry {
     if (stub === STUB_AP_START) enterSecondary(kernel, this.#areas, cpu);
     else if (stub === STUB_BOOT) enterBootCore(kernel);
     else if (stub !== STUB_IDLE) throw new Error(`enter trap of stub ${stub}, which no code leads to`);
+    cpu.setKernelPc(RESUME_LO, TEXT_HI);
     kernel.rcu.enterKernel(cpu.id);
   }
 }

@@ -116,6 +116,11 @@ export class FakeMachine implements Platform {
     return this.cpus.some((other) => other !== cpu && this.#canRun(other)) && this.random(3) === 0;
   }
 
+  /** Starts the sequence of choices anew. */
+  reseed(seed: number): void {
+    this.#seed = seed * 2654435761;
+  }
+
   random(limit: number): number {
     this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
     return (this.#seed >>> 8) % limit;
