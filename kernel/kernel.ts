@@ -272,12 +272,14 @@ export class Kernel implements KernelPort {
     k.held.count = 0;
   }
 
+  /** Who executes, and where the outermost trap in progress came from. */
   #where(k: Context): string {
     const task = k.task;
     const who = task === null ? "none" : `${task.pid} Comm: ${task.comm}`;
-    const frame = k.frames.findLast((at) => at !== 0);
-    const registers = frame === undefined ? "" : `\n${this.arch.entry.describeFrame(this, frame as KPtr)}`;
-    return `CPU: ${k.cpu.id} PID: ${who} clock ${k.cpu.clock}${registers}`;
+    const frame = k.frames.find((at) => at !== 0);
+    const from =
+      frame === undefined ? "" : `\n${this.arch.entry.describeFrame(this, frame as KPtr).split("\n")[0]}`;
+    return `CPU: ${k.cpu.id} PID: ${who} clock: ${k.cpu.clock}${from}`;
   }
 }
 
