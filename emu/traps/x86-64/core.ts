@@ -156,8 +156,8 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       cyclesPerTick: profile.cyclesPerCrystal,
     });
     this.#access = new SystemAccess(words, this.mmu, ram, this.budget);
-    this.#delivery = new TrapDelivery(words, this.#access, this.mmu);
-    this.#return = new TrapReturn(words, this.#access, this.#delivery);
+    this.#delivery = new TrapDelivery(words, this.#access, this.mmu, ram);
+    this.#return = new TrapReturn(words, this.#access, this.#delivery, ram);
     this.#segments = new Segments(words, this.#access, this.#delivery, () => this.#openShadow());
     this.#farTransfer = new FarTransfer(words, this.#access, this.#delivery);
     this.#portIo = new PortIo(words, this.#access, this.#delivery);

@@ -19,9 +19,11 @@ import {
   DONE,
   FAULT,
   IMPLICIT,
+  type PhysicalMemory,
   SUPERVISOR,
   type TranslationStatus,
   USER,
+  WRITE,
   type X86TranslationUnit,
 } from "../../../mmu/index.ts";
 import { CS, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, SS } from "../../frontends/x86-64/state.ts";
@@ -124,11 +126,13 @@ export class TrapDelivery {
   readonly #words: Int32Array;
   readonly #access: SystemAccess;
   readonly #mmu: X86TranslationUnit;
+  readonly #ram: Int32Array;
 
-  constructor(words: Int32Array, access: SystemAccess, mmu: X86TranslationUnit) {
+  constructor(words: Int32Array, access: SystemAccess, mmu: X86TranslationUnit, ram: PhysicalMemory) {
     this.#words = words;
     this.#access = access;
     this.#mmu = mmu;
+    this.#ram = ram.i32;
   }
 
   /** An exception of an instruction. (pcLo, pcHi) is saved: this instruction's for a fault, the next one's for a trap. @hot */
@@ -350,7 +354,38 @@ export class TrapDelivery {
     const target = words[M_TARGET + 1];
     if ((target << shift) >> shift !== target) return this.fault(VECTOR_GP, 0);
     words[M_STEP] = PUSH_FIRST;
+    if (words[M_NEW_CPL] !== 3) this.#pushAll();
     return DONE;
+  }
+
+  /** Step 5 at once, where no access of it can stop or fault. @hot */
+  #pushAll(): void {
+    const words = this.#words;
+    const bytes = (PUSHES + words[M_HAS_ERROR]) * 8;
+    const lo = (words[M_RSP] - bytes) | 0;
+    const hi = (words[M_RSP + 1] - (words[M_RSP] >>> 0 < bytes ? 1 : 0)) | 0;
+    const pa = this.#access.wholeFrame(lo, hi, bytes, WRITE);
+    if (pa < 0) return;
+    const ram = this.#ram;
+    let at = pa >>> 2;
+    if (words[M_HAS_ERROR] !== 0) {
+      ram[at] = words[M_ERROR];
+      ram[at + 1] = 0;
+      at += 2;
+    }
+    ram[at] = words[M_PC];
+    ram[at + 1] = words[M_PC + 1];
+    ram[at + 2] = words[CS_SELECTOR];
+    ram[at + 3] = 0;
+    ram[at + 4] = words[M_FLAGS];
+    ram[at + 5] = 0;
+    ram[at + 6] = words[GPR_RSP];
+    ram[at + 7] = words[GPR_RSP + 1];
+    ram[at + 8] = words[SS_SELECTOR];
+    ram[at + 9] = 0;
+    words[M_RSP] = lo;
+    words[M_RSP + 1] = hi;
+    this.#commit();
   }
 
   /** Step 5. @hot */

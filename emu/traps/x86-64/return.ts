@@ -14,7 +14,15 @@
  * A far RET pops RIP and CS, and RSP and SS only to an outer privilege. Simplification: returns to compatibility mode
  * (a code segment with L = 0) are #GP(selector), as that mode is not there.
  */
-import { DONE, FAULT, SUPERVISOR, type TranslationStatus, USER } from "../../../mmu/index.ts";
+import {
+  DONE,
+  FAULT,
+  type PhysicalMemory,
+  READ,
+  SUPERVISOR,
+  type TranslationStatus,
+  USER,
+} from "../../../mmu/index.ts";
 import {
   CS,
   DS,
@@ -101,11 +109,13 @@ export class TrapReturn {
   readonly #words: Int32Array;
   readonly #access: SystemAccess;
   readonly #delivery: TrapDelivery;
+  readonly #ram: Int32Array;
 
-  constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery) {
+  constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery, ram: PhysicalMemory) {
     this.#words = words;
     this.#access = access;
     this.#delivery = delivery;
+    this.#ram = ram.i32;
   }
 
   /** @param bytes operand size: 2, 4 or 8; (pcLo, pcHi) is what a fault saves */
@@ -172,7 +182,25 @@ export class TrapReturn {
       if ((words[SYSTEM_FLAGS] & RFLAGS_NT) !== 0) return this.#delivery.fault(VECTOR_GP, 0);
     }
     words[M_STEP] = POP_RIP;
+    if (words[M_KIND] === MICRO_IRET && words[M_A] === 8 && words[CPL] !== 3) this.#popAll();
     return DONE;
+  }
+
+  /** Step 2 of IRETQ at once, where no access of it can stop or fault. @hot */
+  #popAll(): void {
+    const words = this.#words;
+    const pa = this.#access.wholeFrame(words[M_RSP], words[M_RSP + 1], 40, READ);
+    if (pa < 0) return;
+    const ram = this.#ram;
+    const at = pa >>> 2;
+    words[M_TARGET] = ram[at];
+    words[M_TARGET + 1] = ram[at + 1];
+    words[M_CS] = ram[at + 2] & 0xffff;
+    words[M_FLAGS] = ram[at + 4];
+    words[M_NEW_RSP] = ram[at + 6];
+    words[M_NEW_RSP + 1] = ram[at + 7];
+    words[M_SS] = ram[at + 8] & 0xffff;
+    words[M_STEP] = CODE_SEGMENT;
   }
 
   /** Step 2, one item. @hot */

@@ -19,7 +19,6 @@ import {
   SUSPENDED,
   type TranslationStatus,
   type TranslationUnit,
-  USER,
   WRITE,
 } from "../../../mmu/index.ts";
 import { RFLAGS_AC } from "../../frontends/x86-64/state.ts";
@@ -49,17 +48,10 @@ export class SystemAccess {
   /** Reads 8 bytes. @hot */
   load64(lo: number, hi: number, privilege: Privilege): TranslationStatus {
     if ((lo & 3) !== 0 || (lo & 0xfff) > 0xff8) return this.load(lo, hi, 8, privilege);
-    let pa: number;
-    const fast = this.#fast;
-    const at = fastIndex(lo, SUPERVISOR);
-    if (
-      fast[at + FAST_READ] === (lo & ~0xfff) &&
-      fast[at + FAST_READ + 1] === hi &&
-      this.#mayUseFast(privilege)
-    ) {
-      pa = (lo + fast[at + FAST_ADDEND]) >>> 0;
-    } else {
-      const status = this.#mmu.translate(lo, hi, READ, privilege);
+    const regime = this.#regimeOf(privilege);
+    let pa = this.#fastAddress(lo, hi, regime, FAST_READ);
+    if (pa < 0) {
+      const status = this.#mmu.translate(lo, hi, READ, regime);
       if (status !== DONE) return status;
       pa = this.#mmu.pa;
     }
@@ -72,28 +64,31 @@ export class SystemAccess {
   /** Writes 8 bytes. @hot */
   store64(lo: number, hi: number, privilege: Privilege, valueLo: number, valueHi: number): TranslationStatus {
     if ((lo & 3) !== 0 || (lo & 0xfff) > 0xff8) return this.store(lo, hi, 8, privilege, valueLo, valueHi);
-    const fast = this.#fast;
-    const at = fastIndex(lo, SUPERVISOR);
-    if (
-      fast[at + FAST_WRITE] === (lo & ~0xfff) &&
-      fast[at + FAST_WRITE + 1] === hi &&
-      this.#mayUseFast(privilege)
-    ) {
-      const index = (lo + fast[at + FAST_ADDEND]) >>> 2;
-      this.#ram.i32[index] = valueLo;
-      this.#ram.i32[index + 1] = valueHi;
+    const regime = this.#regimeOf(privilege);
+    const pa = this.#fastAddress(lo, hi, regime, FAST_WRITE);
+    if (pa >= 0) {
+      this.#ram.i32[pa >>> 2] = valueLo;
+      this.#ram.i32[(pa >>> 2) + 1] = valueHi;
       return DONE;
     }
-    const status = this.#mmu.translate(lo, hi, WRITE, privilege);
+    const status = this.#mmu.translate(lo, hi, WRITE, regime);
     if (status !== DONE) return status;
-    const pa = this.#mmu.pa;
-    if (pa < this.#ram.sizeBytes) this.#ram.write64(pa, valueLo, valueHi);
+    if (this.#mmu.pa < this.#ram.sizeBytes) this.#ram.write64(this.#mmu.pa, valueLo, valueHi);
     return DONE;
+  }
+
+  /**
+   * Physical address of `bytes` at an 8-byte aligned address if supervisor accesses to all of them need no translation
+   * and events are not counted, so that they can be made as one; else -1. @hot
+   */
+  wholeFrame(lo: number, hi: number, bytes: number, kind: typeof READ | typeof WRITE): number {
+    if ((lo & 7) !== 0 || (lo & 0xfff) + bytes > 4096) return -1;
+    return this.#fastAddress(lo, hi, SUPERVISOR, kind === READ ? FAST_READ : FAST_WRITE);
   }
 
   /** Reads 1, 2, 4 or 8 bytes, zero-extended, at any alignment. */
   load(lo: number, hi: number, bytes: AccessBytes, privilege: Privilege): TranslationStatus {
-    const status = this.#translate(lo, hi, bytes, READ, privilege);
+    const status = this.#translate(lo, hi, bytes, READ, this.#regimeOf(privilege));
     if (status !== DONE) return status;
     const first = this.#bytesInPage(lo, bytes);
     const firstPa = this.#words[M_CROSSING_PA] >>> 0;
@@ -118,7 +113,7 @@ export class SystemAccess {
     valueLo: number,
     valueHi: number,
   ): TranslationStatus {
-    const status = this.#translate(lo, hi, bytes, WRITE, privilege);
+    const status = this.#translate(lo, hi, bytes, WRITE, this.#regimeOf(privilege));
     if (status !== DONE) return status;
     const first = this.#bytesInPage(lo, bytes);
     const firstPa = this.#words[M_CROSSING_PA] >>> 0;
@@ -132,7 +127,7 @@ export class SystemAccess {
 
   /** Sets bits in one byte with a locked read-modify-write: the accessed bit and the busy bit of descriptors. */
   setBits(lo: number, hi: number, bits: number): TranslationStatus {
-    const status = this.#mmu.translate(lo, hi, WRITE, IMPLICIT);
+    const status = this.#mmu.translate(lo, hi, WRITE, this.#regimeOf(IMPLICIT));
     if (status !== DONE) return status;
     const pa = this.#mmu.pa;
     if (pa < this.#ram.sizeBytes) this.#ram.write8(pa, this.#ram.read8(pa) | bits);
@@ -140,12 +135,21 @@ export class SystemAccess {
   }
 
   /**
-   * The fast TLB of the supervisor regime holds user pages while RFLAGS.AC is set, which implicit accesses may not use.
-   * Counted events go through translate(). @hot
+   * Implicit accesses differ from explicit supervisor ones while RFLAGS.AC is set only (SMAP); otherwise they are made
+   * as those, which the fast TLB knows. @hot
    */
-  #mayUseFast(privilege: Privilege): boolean {
-    if (privilege === USER || this.#budget.exploring) return false;
-    return privilege !== IMPLICIT || (this.#words[SYSTEM_FLAGS] & RFLAGS_AC) === 0;
+  #regimeOf(privilege: Privilege): Privilege {
+    if (privilege !== IMPLICIT || (this.#words[SYSTEM_FLAGS] & RFLAGS_AC) !== 0) return privilege;
+    return SUPERVISOR;
+  }
+
+  /** Physical address by the fast TLB of the supervisor regime, or -1. @hot */
+  #fastAddress(lo: number, hi: number, regime: Privilege, tag: number): number {
+    const fast = this.#fast;
+    const at = fastIndex(lo, SUPERVISOR);
+    if (fast[at + tag] !== (lo & ~0xfff) || fast[at + tag + 1] !== hi) return -1;
+    if (regime !== SUPERVISOR || this.#budget.exploring) return -1;
+    return (lo + fast[at + FAST_ADDEND]) >>> 0;
   }
 
   /** Leaves the physical address of the last part in mmu.pa and that of the first part in M_CROSSING_PA. */
