@@ -100,9 +100,9 @@ export interface X86CoreCounts {
 }
 
 export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
-  /** Words of state of a core with this profile. */
+  /** Words of state of a core with this profile: a multiple of 16, so that cores side by side stay aligned. */
   static stateWords(profile: X86Profile): number {
-    return MMU_BASE + X86TranslationUnit.stateWords(profile.translation);
+    return (MMU_BASE + X86TranslationUnit.stateWords(profile.translation) + 15) & ~15;
   }
 
   readonly mmu: X86TranslationUnit;

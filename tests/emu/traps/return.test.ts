@@ -57,7 +57,9 @@ function putFrame(rig: Rig, image: Image): void {
     image.rsp ?? BigInt(USER_RSP - 64),
     BigInt(image.ss ?? USER_SS),
   ];
-  words.forEach((word, i) => rig.write64(FRAME + i * 8, word));
+  words.forEach((word, i) => {
+    rig.write64(FRAME + i * 8, word);
+  });
 }
 
 function iret(rig: Rig, image: Image, privilege: "user" | "kernel" = "kernel"): X86Core {
