@@ -3,7 +3,8 @@
  * common. Replacement is first-in first-out, or seeded random, and happens on fills only; a hit changes nothing (a
  * simplification: real ones approximate least-recently-used).
  *
- * Header of a set, two words: mask of valid ways, next way to replace. Entry, eight words:
+ * Header of a set: mask of valid ways, next way to replace, and a copy of each way's word 0 (0: invalid), so that a
+ * lookup of twelve ways reads one host cache line or two. Entry, eight words:
  *
  *     0 keyLo    base address of the page or region, low half; bits 5:0 hold log2 of its size, so 0 means invalid
  *     1 keyHi
@@ -35,6 +36,9 @@ export const ATTRIBUTE_GLOBAL: number = 1 << 30;
 export const ATTRIBUTE_HELD_FAST: number = 1 << 31;
 
 const SHIFT_MASK = 0x3f;
+const HEADER_VALID = 0;
+const HEADER_NEXT = 1;
+const HEADER_KEYS = 2;
 /** Any context, where one is asked for. */
 export const ANY_CONTEXT = -1;
 
@@ -81,7 +85,7 @@ export interface ArrayPurpose {
 
 /** Words of an array. */
 export function arrayWords(geometry: ArrayGeometry): number {
-  return geometry.sets * (2 + geometry.ways * ENTRY_WORDS);
+  return geometry.sets * (HEADER_KEYS + geometry.ways + geometry.ways * ENTRY_WORDS);
 }
 
 /** Low key word of the region of 2^shift bytes, 12 ≤ shift < 64, that holds an address. @hot */
@@ -104,6 +108,7 @@ export class SetArray {
   readonly #host: ArrayHost;
   readonly #occupied: number;
   readonly #headers: number;
+  readonly #headerStride: number;
   readonly #first: number;
   readonly #setMask: number;
   readonly #ways: number;
@@ -130,7 +135,8 @@ export class SetArray {
     this.#words = host.words;
     this.#host = host;
     this.#headers = place.base;
-    this.#first = place.base + geometry.sets * 2;
+    this.#headerStride = HEADER_KEYS + geometry.ways;
+    this.#first = place.base + geometry.sets * this.#headerStride;
     this.#setMask = geometry.sets - 1;
     this.#ways = geometry.ways;
     this.#stride = geometry.ways * ENTRY_WORDS;
@@ -147,8 +153,9 @@ export class SetArray {
   /** Word index of the entry for an address under a context (or global), or -1. Changes nothing. @hot */
   find(lo: number, hi: number, shift: number, context: number): number {
     const set = this.#setOf(lo, hi, shift);
-    if (this.#words[this.#headers + (set << 1)] === 0) return -1;
-    return this.#match(this.#first + set * this.#stride, keyLo(lo, shift), keyHi(hi, shift), context);
+    const header = this.#headers + set * this.#headerStride;
+    if (this.#words[header + HEADER_VALID] === 0) return -1;
+    return this.#match(header, this.#first + set * this.#stride, keyLo(lo, shift), keyHi(hi, shift), context);
   }
 
   /**
@@ -159,18 +166,19 @@ export class SetArray {
   claim(lo: number, hi: number, shift: number, context: number): number {
     const words = this.#words;
     const set = this.#setOf(lo, hi, shift);
-    const header = this.#headers + (set << 1);
+    const header = this.#headers + set * this.#headerStride;
     const first = this.#first + set * this.#stride;
     const wantLo = keyLo(lo, shift);
     const wantHi = keyHi(hi, shift);
-    const valid = words[header];
-    let at = valid === 0 ? -1 : this.#match(first, wantLo, wantHi, context);
+    const valid = words[header + HEADER_VALID];
+    let at = valid === 0 ? -1 : this.#match(header, first, wantLo, wantHi, context);
     if (at >= 0) {
       this.#detach(at);
     } else {
       const free = ~valid & this.#fullMask;
       const way = free !== 0 ? 31 - Math.clz32(free & -free) : this.#makeRoom(header, first);
-      words[header] = valid | (1 << way);
+      words[header + HEADER_VALID] = valid | (1 << way);
+      words[header + HEADER_KEYS + way] = wantLo;
       at = first + way * ENTRY_WORDS;
     }
     words[this.#occupied] |= this.bit;
@@ -203,17 +211,17 @@ export class SetArray {
   dropAddress(lo: number, hi: number, shift: number, context: number, globals: number): number {
     const words = this.#words;
     const set = this.#setOf(lo, hi, shift);
-    const header = this.#headers + (set << 1);
-    if (words[header] === 0) return 0;
+    const header = this.#headers + set * this.#headerStride;
+    if (words[header + HEADER_VALID] === 0) return 0;
     const wantLo = keyLo(lo, shift);
     const wantHi = keyHi(hi, shift);
+    const first = this.#first + set * this.#stride;
     let dropped = 0;
-    let at = this.#first + set * this.#stride;
-    const end = at + this.#stride;
-    for (; at < end; at += ENTRY_WORDS) {
-      if (words[at] !== wantLo || words[at + ENTRY_KEY_HI] !== wantHi) continue;
-      if (!this.#inScope(at, context, globals)) continue;
-      this.#remove(at, header);
+    for (let way = 0; way < this.#ways; way++) {
+      if (words[header + HEADER_KEYS + way] !== wantLo) continue;
+      const at = first + way * ENTRY_WORDS;
+      if (words[at + ENTRY_KEY_HI] !== wantHi || !this.#inScope(at, context, globals)) continue;
+      this.#remove(header, way, at);
       dropped++;
     }
     return dropped;
@@ -226,14 +234,14 @@ export class SetArray {
     let left = 0;
     if ((words[this.#occupied] & this.bit) === 0) return 0;
     for (let set = 0; set <= this.#setMask; set++) {
-      const header = this.#headers + (set << 1);
-      let mask = words[header];
+      const header = this.#headers + set * this.#headerStride;
+      let mask = words[header + HEADER_VALID];
       while (mask !== 0) {
         const way = 31 - Math.clz32(mask);
         mask ^= 1 << way;
         const at = this.#first + set * this.#stride + way * ENTRY_WORDS;
         if (this.#inScope(at, context, globals)) {
-          this.#remove(at, header);
+          this.#remove(header, way, at);
           dropped++;
         } else {
           left++;
@@ -248,8 +256,9 @@ export class SetArray {
   evictAt(at: number): void {
     if (at < 0 || this.#words[at] === 0) return;
     this.#reportEviction(at);
-    const set = Math.floor((at - this.#first) / this.#stride);
-    this.#remove(at, this.#headers + set * 2);
+    const number = (at - this.#first) >> 3;
+    const set = Math.floor(number / this.#ways);
+    this.#remove(this.#headers + set * this.#headerStride, number - set * this.#ways, at);
   }
 
   /** Word index of an entry by its number, 0 … entries-1; word 0 is 0 if it is invalid. */
@@ -267,10 +276,10 @@ export class SetArray {
     const words = this.#words;
     let hash = seed;
     for (let set = 0; set <= this.#setMask; set++) {
-      const header = this.#headers + set * 2;
-      hash = fold(fold(hash, words[header]), words[header + 1]);
+      const header = this.#headers + set * this.#headerStride;
+      hash = fold(fold(hash, words[header + HEADER_VALID]), words[header + HEADER_NEXT]);
       for (let way = 0; way < this.#ways; way++) {
-        if (((words[header] >>> way) & 1) === 0) continue;
+        if (((words[header + HEADER_VALID] >>> way) & 1) === 0) continue;
         const at = this.#first + set * this.#stride + way * ENTRY_WORDS;
         for (let i = 0; i < ENTRY_WORDS; i++) {
           hash = fold(hash, i === ENTRY_ATTRIBUTES ? words[at + i] & ~ATTRIBUTE_HELD_FAST : words[at + i]);
@@ -287,11 +296,14 @@ export class SetArray {
   }
 
   /** @hot */
-  #match(first: number, wantLo: number, wantHi: number, context: number): number {
+  #match(header: number, first: number, wantLo: number, wantHi: number, context: number): number {
     const words = this.#words;
-    const end = first + this.#stride;
-    for (let at = first; at < end; at += ENTRY_WORDS) {
-      if (words[at] !== wantLo || words[at + ENTRY_KEY_HI] !== wantHi) continue;
+    const keys = header + HEADER_KEYS;
+    const end = keys + this.#ways;
+    for (let key = keys; key < end; key++) {
+      if (words[key] !== wantLo) continue;
+      const at = first + (key - keys) * ENTRY_WORDS;
+      if (words[at + ENTRY_KEY_HI] !== wantHi) continue;
       if (words[at + ENTRY_CONTEXT] === context) return at;
       if ((words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) return at;
     }
@@ -305,8 +317,8 @@ export class SetArray {
     if (this.#random >= 0) {
       way = nextRandom(words, this.#random) % this.#ways;
     } else {
-      way = words[header + 1];
-      words[header + 1] = way + 1 === this.#ways ? 0 : way + 1;
+      way = words[header + HEADER_NEXT];
+      words[header + HEADER_NEXT] = way + 1 === this.#ways ? 0 : way + 1;
     }
     const victim = first + way * ENTRY_WORDS;
     if (this.#isFollowed) this.#reportEviction(victim);
@@ -329,10 +341,10 @@ export class SetArray {
     return context === ANY_CONTEXT || this.#words[at + ENTRY_CONTEXT] === context;
   }
 
-  #remove(at: number, header: number): void {
+  #remove(header: number, way: number, at: number): void {
     this.#detach(at);
-    const set = (header - this.#headers) >> 1;
-    this.#words[header] &= ~(1 << ((at - this.#first - set * this.#stride) >> 3));
+    this.#words[header + HEADER_VALID] &= ~(1 << way);
+    this.#words[header + HEADER_KEYS + way] = 0;
     this.#words[at] = 0;
   }
 
