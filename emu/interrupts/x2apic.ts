@@ -89,6 +89,8 @@ const ICR_HI = 11;
 const BEST = 12;
 const NMI_PENDING = 13;
 const INIT_PENDING = 14;
+/** A start-up message that came after INIT and before the core took it: vector + 1. */
+const SIPI_PENDING = 15;
 const ISR_AT = 16;
 const TMR_AT = ISR_AT + BitVector256.words;
 const IRR_AT = TMR_AT + BitVector256.words;
@@ -237,8 +239,14 @@ export class X2Apic implements InterruptSource {
     this.#core.updatePointLimit();
   }
 
-  /** The core was parked by INIT: a start-up message that is in flight will start it. */
-  parked(): void {
+  /** The core takes INIT: everything is reset, and a start-up message that has come or is in flight starts it. */
+  init(): void {
+    const pending = this.#words[this.#base + SIPI_PENDING];
+    this.reset();
+    if (pending !== 0) {
+      this.#core.startup(pending - 1, this.#core.clock);
+      return;
+    }
     const at = this.#messages.findKind(MESSAGE_SIPI);
     if (at < 0) return;
     const vector = this.#messages.vectorAt(at);
@@ -457,6 +465,7 @@ export class X2Apic implements InterruptSource {
       if (kind === MESSAGE_FIXED) this.#request(vector);
       else if (kind === MESSAGE_NMI) this.#words[this.#base + NMI_PENDING] = 1;
       else if (kind === MESSAGE_INIT) this.#words[this.#base + INIT_PENDING] = 1;
+      else if (this.initPending) this.#words[this.#base + SIPI_PENDING] = vector + 1;
     }
     if (this.#timer.due <= clock && this.#timer.expire(clock)) this.#local(X2APIC_LVT_TIMER);
   }

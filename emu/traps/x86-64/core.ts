@@ -583,11 +583,10 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   /** INIT: the core waits for a start-up IPI. */
   #init(): void {
     this.mmu.abandon();
-    this.interrupts.reset();
     this.#reset();
     this.phase = "parked";
     this.host.trace(this, "init", 0, 0);
-    this.interrupts.parked();
+    this.interrupts.init();
   }
 
   // Derived state
