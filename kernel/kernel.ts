@@ -118,7 +118,7 @@ export class Kernel implements KernelPort {
         this.#startIncoming(cpu);
         continue;
       }
-      traps.length = depth - 1;
+      traps.pop();
       const frame = k.frames.pop()!;
       if (frame === 0 || (depth === 1 && k.task !== null && !k.task.idle)) continue;
       this.arch.entry.returnFromTrap(this, cpu, frame);

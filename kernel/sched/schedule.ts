@@ -184,17 +184,31 @@ export function setAffinity(k: Context, task: Task, allowed: { readonly words: I
   activate(k, task, "wake");
 }
 
+/** load_balance(), pushing: a task that waits on this core moves to one that has at least two fewer. From the tick. */
+export function pushExcess(k: Context): void {
+  const sched = k.kernel.sched;
+  const queue = sched.queues[k.cpu.id]!;
+  const target = sched.lighterCore(queue);
+  if (target === null) return;
+  const task = sched.movable(queue, target.cpu)!;
+  sched.dequeue(task);
+  place(k, task, target, 0);
+}
+
 /** Puts a runnable task on a queue and lets that core know. */
 function activate(k: Context, task: Task, reason: "wake" | "fork"): void {
   const sched = k.kernel.sched;
-  const cpu = sched.placeTask(task, reason);
-  const queue = sched.queues[cpu]!;
+  const queue = sched.queues[sched.placeTask(task, reason)]!;
+  place(k, task, queue, reason === "wake" ? sched.latencyCycles / 2 : 0);
+}
+
+function place(k: Context, task: Task, queue: RunQueue, credit: number): void {
+  const { sched, arch } = k.kernel;
   sched.account(queue, k.cpu.clock);
-  sched.enqueue(task, cpu, reason === "wake" ? sched.latencyCycles / 2 : 0);
-  if (shouldPreempt(k, queue, task) || (cpu !== k.cpu.id && queue.tickAt === Infinity)) {
-    reschedule(k, cpu);
-  }
-  if (cpu === k.cpu.id) updateTimer(k);
+  sched.enqueue(task, queue.cpu, credit);
+  if (shouldPreempt(k, queue, task)) reschedule(k, queue.cpu);
+  else if (queue.cpu !== k.cpu.id && queue.tickAt === Infinity) arch.entry.sendReschedule(k, queue.cpu);
+  if (queue.cpu === k.cpu.id) updateTimer(k);
 }
 
 /** check_preempt_wakeup(). */

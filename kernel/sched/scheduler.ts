@@ -206,15 +206,35 @@ export class Scheduler {
     let busiest: RunQueue | null = null;
     for (let step = 1; step < this.queues.length; step++) {
       const other = this.queues[(queue.cpu + step) % this.queues.length]!;
-      if (other.queue.length > (busiest?.queue.length ?? 0) && this.#movable(other, queue.cpu) !== null) {
+      if (other.queue.length > (busiest?.queue.length ?? 0) && this.movable(other, queue.cpu) !== null) {
         busiest = other;
       }
     }
-    const task = busiest === null ? null : this.#movable(busiest, queue.cpu);
+    const task = busiest === null ? null : this.movable(busiest, queue.cpu);
     if (task === null) return false;
     this.dequeue(task);
     this.enqueue(task, queue.cpu, 0);
     return true;
+  }
+
+  /** A task of `other` that may move to `cpu`: not one whose switch is unfinished there. */
+  movable(other: RunQueue, cpu: number): Task | null {
+    for (const task of other.queue) {
+      if (task.affinity.has(cpu) && taskOnCpu.get(this.kernel.ram, task.at) === 0) return task;
+    }
+    return null;
+  }
+
+  /** The core with the fewest runnable tasks, if they are at least two fewer and one from here may go there. */
+  lighterCore(queue: RunQueue): RunQueue | null {
+    let lightest: RunQueue | null = null;
+    for (let step = 1; step < this.queues.length; step++) {
+      const other = this.queues[(queue.cpu + step) % this.queues.length]!;
+      if (!this.online.has(other.cpu) || other.load > queue.load - 2) continue;
+      if (lightest !== null && other.load >= lightest.load) continue;
+      if (this.movable(queue, other.cpu) !== null) lightest = other;
+    }
+    return lightest;
   }
 
   /** pick_next_task(): the task to run next, the current one included if it is still runnable; the idle task if none. */
@@ -291,14 +311,6 @@ export class Scheduler {
       kind: "user",
       state: "restored",
     });
-  }
-
-  /** A task of `other` that may move to `cpu`: not one whose switch is unfinished there. */
-  #movable(other: RunQueue, cpu: number): Task | null {
-    for (const task of other.queue) {
-      if (task.affinity.has(cpu) && taskOnCpu.get(this.kernel.ram, task.at) === 0) return task;
-    }
-    return null;
   }
 }
 

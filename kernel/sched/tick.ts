@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { COST_STEP } from "../costs.ts";
 import { updateTimer } from "./core-timer.ts";
 import type { RunQueue } from "./run-queue.ts";
-import { wakeUpTask } from "./schedule.ts";
+import { pushExcess, wakeUpTask } from "./schedule.ts";
 import { TASK_NORMAL, TIF_NEED_RESCHED } from "./task.ts";
 
 /** The local timer interrupted: wakes who is due, ticks if it is time. In the interrupt handler, interrupts off. */
@@ -27,6 +27,7 @@ function tick(k: Context, queue: RunQueue, clock: number): void {
   queue.ticks++;
   queue.tickAt = clock + sched.tickCycles;
   sched.account(queue, clock);
+  pushExcess(k);
   const best = sched.best(queue);
   if (best === null) return;
   const ran = queue.current.vruntime - best.vruntime;

@@ -182,3 +182,24 @@ test("the stack of a dead task is freed once, after the last switch away from it
   expect(machine.freedStacks).toHaveLength(3);
   expect(new Set(machine.freedStacks).size).toBe(3);
 });
+
+test("the tick moves a task from a core with two more", () => {
+  const machine = new FakeMachine({ cpus: 2, seed: 6, user: (cpu) => (cpu.clock += 100_000) });
+  machine.init = function* (k) {
+    setAffinity(k, k.task!, CpuSet.of(0));
+    for (const name of ["a", "b", "c"]) {
+      yield* machine.spawn(k, name, function* (own) {
+        setAffinity(own, own.task!, CpuSet.of(0));
+        if (own.cpu.id !== 0) yield* schedule(own);
+      });
+    }
+  };
+  machine.boot();
+  machine.run(2000);
+  const loads = () => machine.kernel.sched.queues.map((queue) => queue.load);
+  expect(loads()).toEqual([4, 0]);
+  for (const task of machine.kernel.sched.tasks()) task.affinity.add(1);
+  machine.run(2000);
+  expect(loads()).toEqual([2, 2]);
+  expect(machine.kernel.reports).toEqual([]);
+});
