@@ -75,8 +75,8 @@ describe("imports point one way", () => {
   });
 });
 
-/** The one file of emu/ that the kernel sees, and the loader's description of a program. */
-const KERNEL_MAY_SEE = ["emu/hardware.ts", "emu/loader/index.ts"];
+/** The one file of emu/ that the kernel sees of the hardware, and the loader's description of a program with its error. */
+const KERNEL_MAY_SEE = ["emu/hardware.ts", "emu/loader/index.ts", "emu/user-error.ts"];
 
 function isPublicFace(from: string, target: string): boolean {
   if (from.startsWith("emu/cli/") && target.startsWith("emu/")) return true;
