@@ -620,6 +620,7 @@ export class X86TranslationUnit implements TranslationUnit {
     return FAULT;
   }
 
+  /** Drops a PCID's entries, or all (ANY_CONTEXT); observers get the PCID in place of an address. */
   #invalidateContext(scope: string, pcid: number, globals: 0 | 1): void {
     const dropped = this.#caches.dropContext(pcid, globals);
     this.abandon();

@@ -338,6 +338,56 @@ test("violations beyond the bound are counted, not kept", () => {
   expect(scene.ledger.total).toBeGreaterThan(MAX_VIOLATIONS);
 });
 
+test("the lists agree with what the cores' TLBs and walk caches hold, after any operations", () => {
+  const scene = new Scene();
+  const { world, ledger } = scene;
+  const pages = Array.from({ length: 24 }, (_, i) => 0x40_0000 + (i % 6) * 0x4000_0000 + i * 0x20_1000);
+  for (const va of pages) {
+    world.map(va | 0, va > 0xffff_ffff ? 1 : 0, 0x800 + (va % 31), OPEN, 0, 12, scene.first);
+  }
+  world.map(0x1000_0000, 0, 0x400, OPEN, 0, 21, scene.first);
+  let state = 12345;
+  const next = (bound: number): number => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return (state >>> 8) % bound;
+  };
+  for (let step = 0; step < 3000; step++) {
+    const core = next(2);
+    const unit = world.units[core];
+    const va = next(8) === 0 ? 0x1000_0000 + next(512) * 4096 : pages[next(pages.length)];
+    const hi = va > 0xffff_ffff ? 1 : 0;
+    switch (next(12)) {
+      case 0:
+        unit.invlpg(va | 0, hi);
+        break;
+      case 1:
+        if (next(6) === 0) scene.load(core, next(2) === 0 ? 1 : 2, next(2) === 0 ? "keep" : "flush");
+        break;
+      case 2:
+        unit.invpcid(next(2), 1 + next(2), va | 0, hi);
+        break;
+      default:
+        unit.translate(va | 0, hi, next(2) === 0 ? READ : FETCH, USER);
+    }
+    if (step % 50 !== 0) continue;
+    const expected = new Map<number, Set<number>>();
+    for (const each of world.units) {
+      for (const entry of each.cachedEntries()) {
+        const isTable = /^P(ML|D)/.test(entry.structure);
+        const frames = isTable ? 1 : 2 ** (entry.shift - 12);
+        for (let i = 0; i < frames; i++) {
+          const frame = entry.frame + i;
+          if (!expected.has(frame)) expected.set(frame, new Set());
+          expected.get(frame)!.add(each.core);
+        }
+      }
+    }
+    for (let frame = 0; frame < world.ram.frames; frame++) {
+      expect(ledger.holders(frame)).toEqual([...(expected.get(frame) ?? [])].sort());
+    }
+  }
+});
+
 test("a unit without a ledger and one with it behave alike", () => {
   const withLedger = new World({ ledger: {} });
   const without = new World();
