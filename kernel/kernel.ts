@@ -36,7 +36,7 @@ export interface KernelOptions {
     readonly argv: readonly string[];
     readonly envp: readonly string[];
     /** What it reads from descriptor 0; nothing if absent. */
-    readonly stdin?: Uint8Array;
+    readonly stdin?: () => Uint8Array;
   };
 }
 

@@ -24,8 +24,8 @@ export interface SessionOptions {
   readonly image: Uint8Array;
   readonly argv: readonly string[];
   readonly envp?: readonly string[];
-  /** Standard input of the init program. */
-  readonly stdin?: Uint8Array;
+  /** The whole standard input of the init program; called when a program reads for the first time. */
+  readonly stdin?: () => Uint8Array;
   readonly sink?: TraceSink | null;
   /** What the guest and its kernel write. */
   console(stream: "stdout" | "stderr" | "kernel", bytes: Uint8Array): void;
@@ -60,7 +60,7 @@ export class Session {
         image: options.image,
         argv: options.argv,
         envp: options.envp ?? ["PATH=/bin"],
-        stdin: options.stdin ?? new Uint8Array(0),
+        stdin: options.stdin ?? (() => new Uint8Array(0)),
       },
     });
     this.machine.kernel = this.kernel;

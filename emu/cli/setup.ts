@@ -1,5 +1,5 @@
 /** From the options of a command to a session, and from the end of a session to the end of the command. */
-import { readFileSync } from "node:fs";
+import { readSync } from "node:fs";
 import { listDesigns } from "../../kernel/index.ts";
 import type { MachineModel } from "../machines/model.ts";
 import { UserError } from "../user-error.ts";
@@ -12,6 +12,9 @@ import { TraceFile } from "./trace-file.ts";
 
 /** Host time after which a run counts as long and shows its progress. */
 const PROGRESS_AFTER_MS = 1000;
+const INPUT_PART_BYTES = 65536;
+/** Between two looks at an input that has nothing yet. */
+const INPUT_PAUSE_MS = 5;
 
 /** The part of SessionOptions that the common options give. @throws UserError */
 export function sessionOptions(
@@ -75,13 +78,20 @@ export async function runShowingProgress(session: Session, label: string): Promi
   return end;
 }
 
-/** Everything that waits on descriptor 0 until its end; nothing from a terminal. */
+/** Everything on descriptor 0 until its end; nothing if it is closed. Waits, as a guest that reads does. */
 export function standardInput(): Uint8Array {
-  if (process.stdin.isTTY) return new Uint8Array(0);
-  try {
-    return new Uint8Array(readFileSync(0));
-  } catch {
-    return new Uint8Array(0);
+  const parts: Uint8Array[] = [];
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    const part = new Uint8Array(INPUT_PART_BYTES);
+    try {
+      const length = readSync(0, part);
+      if (length === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, length));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return Buffer.concat(parts);
+      Atomics.wait(pause, 0, 0, INPUT_PAUSE_MS);
+    }
   }
 }
 

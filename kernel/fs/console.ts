@@ -1,14 +1,16 @@
-/** The console behind descriptors 0, 1 and 2: writes go to the platform, reads come from a buffer given at start. */
+/** The console behind descriptors 0, 1 and 2: writes go to the platform, reads come from an input that is fetched when the first is made. */
 import type { Platform } from "../../emu/hardware.ts";
 
 export class Console {
   readonly #platform: Platform;
-  readonly #stdin: Uint8Array;
+  readonly #source: () => Uint8Array;
+  #stdin: Uint8Array | null = null;
   #position = 0;
 
-  constructor(platform: Platform, stdin: Uint8Array) {
+  /** @param stdin the whole input; asked for once, and only if a program reads */
+  constructor(platform: Platform, stdin: () => Uint8Array) {
     this.#platform = platform;
-    this.#stdin = stdin;
+    this.#source = stdin;
   }
 
   write(stream: "stdout" | "stderr", bytes: Uint8Array): void {
@@ -17,6 +19,7 @@ export class Console {
 
   /** The next bytes of the input, at most `lengthBytes`; empty at its end. They stay until advance(). */
   peek(lengthBytes: number): Uint8Array {
+    this.#stdin ??= this.#source();
     return this.#stdin.subarray(this.#position, this.#position + lengthBytes);
   }
 

@@ -22,7 +22,7 @@ export class ProcessTable {
   oomKills = 0;
 
   /** @param stdin what the first process finds on descriptor 0 */
-  constructor(kernel: Kernel, stdin: Uint8Array) {
+  constructor(kernel: Kernel, stdin: () => Uint8Array) {
     this.kernel = kernel;
     this.futexes = new FutexTable();
     this.clock = new Clock(kernel);

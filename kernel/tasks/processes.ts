@@ -35,7 +35,7 @@ export class Processes implements ProcessSubsystem {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.table = new ProcessTable(kernel, kernel.options.init.stdin ?? new Uint8Array(0));
+    this.table = new ProcessTable(kernel, kernel.options.init.stdin ?? (() => new Uint8Array(0)));
     for (const entry of kernel.arch.process.syscalls) this.#byNumber[entry.number] = entry;
     kernel.register("process", this);
   }

@@ -20,7 +20,6 @@ export interface GuestOptions {
   readonly memoryBytes?: number;
   readonly maxInstructions?: number;
   readonly timeoutSeconds?: number;
-  readonly stdin?: Uint8Array;
   readonly verifyIr?: boolean;
   readonly sink?: TraceSink;
 }
@@ -70,7 +69,6 @@ export class Guest {
       timeoutSeconds: options.timeoutSeconds ?? TIMEOUT_SECONDS,
       image: known === null ? (options.program as Uint8Array) : readProgram(programPath(model.arch, known)),
       argv: [known?.name ?? "guest", ...args],
-      stdin: options.stdin ?? new Uint8Array(0),
       sink: options.sink ?? null,
       console: this.output.console,
     });

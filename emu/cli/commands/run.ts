@@ -80,7 +80,7 @@ async function run(args: RunArguments, guestArguments: readonly string[]): Promi
     ...options,
     image,
     argv: [args.program, ...programArguments],
-    stdin: standardInput(),
+    stdin: standardInput,
     sink: trace,
     console: output.console,
   });
