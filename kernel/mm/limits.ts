@@ -4,7 +4,16 @@ import { ENOMEM } from "../errno.ts";
 import type { KPtr } from "../struct.ts";
 import { committedAs, memoryOf } from "./memory.ts";
 import { mmDataVm, mmExecVm, mmStackVm, mmTotalVm } from "./mm-struct.ts";
-import { VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE, vmFlags, vmMm } from "./vma.ts";
+import {
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_NORESERVE,
+  VM_SHARED,
+  VM_WRITE,
+  vmFlags,
+  vmMm,
+} from "./vma.ts";
 
 /** Resource numbers, include/uapi/asm-generic/resource.h. */
 export const RLIMIT_DATA = 2;
@@ -56,9 +65,9 @@ export function uncommitPages(k: Context, pages: number): void {
   if (pages !== 0) committedAs.add(k.ram, memoryOf(k).globals, -pages);
 }
 
-/** accountable_mapping(): private writable pages are promised memory. */
+/** accountable_mapping(): private writable pages are promised memory, unless the caller waived it. */
 export function isAccountable(flags: number): boolean {
-  return (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+  return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE;
 }
 
 /** acct_stack_growth(): 0 or -ENOMEM. Locks: mmap_lock for write. */

@@ -4,7 +4,6 @@ import type { PhysicalMemory } from "../../mmu/index.ts";
 import type { ArchMmu, PageTableFormat } from "../arch/mmu-port.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC } from "../costs.ts";
-import { CrossCalls } from "../cross-call.ts";
 import type { Kernel } from "../kernel.ts";
 import { percpuInitRwsem, percpuRwsemCounts, percpuRwsemCountsBytes } from "../locking/percpu-rwsem.ts";
 import type { MemorySubsystem } from "../memory-port.ts";
@@ -40,8 +39,6 @@ export interface MemoryOptions {
   readonly design: FaultDesign;
   /** Fill freed frames with a pattern; default true. */
   readonly poison?: boolean;
-  /** Takes memory for other parts of the kernel, before the frame allocator owns the rest. */
-  readonly early?: (boot: BootMemory) => void;
 }
 
 export class Memory implements MemorySubsystem {
@@ -85,8 +82,10 @@ export class Memory implements MemorySubsystem {
     this.ledger = kernel.platform.ledger;
     this.#cores = cores;
     const boot = new BootMemory(ram, KERNEL_IMAGE_END);
+    kernel.arch.entry.takeBootMemory(kernel, boot);
     kernel.percpuStride = percpuStride();
     kernel.percpuBase = kptrOf(boot.take(percpuStride() * cores, 4096));
+    kernel.arch.entry.takeBootMemory(kernel, boot);
     this.events = new VmEvents(cores);
     this.frames = new Frames(ram, boot, { poison: options.poison ?? true, ledger: this.ledger });
     this.globals = kptrOf(boot.take(globals.sizeBytes, 64));
@@ -105,8 +104,6 @@ export class Memory implements MemorySubsystem {
     mmCount.set(ram, this.initMm, 1);
     mmTaskSize.set(ram, this.initMm, this.mmu.taskSize);
     mmPkeyMap.set(ram, this.initMm, 1);
-    kernel.crossCalls.initialize(boot.take(CrossCalls.bytes(cores), 64), cores);
-    options.early?.(boot);
     this.frames.release(boot.firstFreeFrame);
     this.vmaFreeKind = kernel.rcu.register("vm_area_free", this.#vmaFreeRcu.bind(this));
   }

@@ -6,8 +6,9 @@
 import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC } from "../costs.ts";
 import { spinLock, spinUnlock } from "../locking/spinlock.ts";
-import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout } from "../struct.ts";
+import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout, type U64Field } from "../struct.ts";
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
+import { commitPages, uncommitPages } from "./limits.ts";
 import { SHMEM_LOCK } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 
@@ -16,6 +17,8 @@ const shmemRefs: I32Field = layout.i32("i_count", "atomic");
 const shmemLock: I32Field = layout.i32("lock", "lock word");
 /** Frame of the top table of page pointers. */
 const shmemRoot: PtrField = layout.ptr("root", "constant");
+/** Pages promised when the object was made (shmem_acct_size). */
+const shmemAccounted: U64Field = layout.u64("accounted", "constant");
 export const SHMEM_BYTES: number = layout.sizeBytes;
 
 const LEVELS = 3;
@@ -24,8 +27,17 @@ export const SHMEM_MAX_PAGES: number = 512 ** LEVELS;
 
 const pointer: PtrField = new PtrField("slot", 0, "shmem->lock");
 
-/** A new, empty object with one reference; NULL: no memory. */
-export function* shmemCreate(k: Context): Work<KPtr> {
+/** A new, empty object with one reference; NULL: no memory. @param accounted pages to promise */
+export function* shmemCreate(k: Context, accounted: number): Work<KPtr> {
+  if (k.point(COST_ATOMIC)) yield;
+  if (commitPages(k, accounted) !== 0) return NULL;
+  const object = yield* allocateObject(k);
+  if (object === NULL) uncommitPages(k, accounted);
+  else shmemAccounted.set(k.ram, object, accounted);
+  return object;
+}
+
+function* allocateObject(k: Context): Work<KPtr> {
   const m = memoryOf(k);
   const object = yield* m.shmemCache.allocateZeroed(k, GFP_KERNEL);
   if (object === NULL) return NULL;
@@ -49,6 +61,7 @@ export function* shmemPut(k: Context, object: KPtr): Work {
   if (k.point(COST_ATOMIC)) yield;
   if (shmemRefs.add(k.ram, object, -1) !== 0) return;
   freeTree(k, shmemRoot.get(k.ram, object), LEVELS);
+  uncommitPages(k, shmemAccounted.get(k.ram, object));
   memoryOf(k).shmemCache.free(k, object);
 }
 

@@ -10,6 +10,7 @@ import { VM_ACCESS_FLAGS, VM_PKEY_MASK_HI, VM_WRITE, vmFlags, vmFlagsHi } from "
 import { type KPtr, U64Field } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
 import { buildKernelTables, mapKernelPage, X86PageTableFormat } from "./pgtable.ts";
+import { TEXT_FRAMES, TEXT_HI, TEXT_LO, TEXT_PA } from "./stubs.ts";
 import { X86Tlb } from "./tlb.ts";
 
 /** Entries of a top table from here on are the kernel's. */
@@ -55,6 +56,9 @@ export class X86Mmu implements ArchMmu {
     mmPgd.set(kernel.ram, initMm, tables.topTable as KPtr);
     mmCtxId.set(kernel.ram, initMm, 1);
     mmTlbGen.set(kernel.ram, initMm, 1);
+    for (let frame = 0; frame < TEXT_FRAMES; frame++) {
+      this.mapKernelPage(TEXT_LO + frame * 4096, TEXT_HI, TEXT_PA / 4096 + frame, "text");
+    }
     this.#tlb = new X86Tlb(kernel, initMm, this.#options.pcid);
     return tables.topTable;
   }

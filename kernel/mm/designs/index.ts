@@ -1,23 +1,21 @@
-/** The fault designs by name. A design is one class; a variant that breaks one step is a subclass of it. */
+/** The fault designs, in the order in which they are listed. */
 import { Classic } from "./classic.ts";
 import type { FaultDesign } from "./design.ts";
 import { SpfMm } from "./spf-mm.ts";
 
+export { Classic } from "./classic.ts";
+export { FaultDesign } from "./design.ts";
+export { SpfMm } from "./spf-mm.ts";
+
 export interface DesignEntry {
   readonly name: string;
   readonly description: string;
-  readonly create: () => FaultDesign;
+  create(): FaultDesign;
 }
 
-export const DESIGNS: readonly DesignEntry[] = [
-  {
-    name: "classic",
-    description: "every fault under mmap_lock",
-    create: () => new Classic(),
-  },
-  {
-    name: "spf-mm",
-    description: "Lespinasse v2: per-mm sequence count, VMA copy, RCU-freed VMAs",
-    create: () => new SpfMm(),
-  },
-];
+function entry(create: () => FaultDesign): DesignEntry {
+  const { name, summary } = create();
+  return { name, description: summary, create };
+}
+
+export const DESIGNS: readonly DesignEntry[] = [entry(() => new Classic()), entry(() => new SpfMm())];

@@ -1,0 +1,214 @@
+/** madvise(2): mm/madvise.c, 5.17, for anonymous memory. */
+import type { Context, Work } from "../context.ts";
+import { COST_ACCESS, COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
+import { EINVAL, ENOMEM } from "../errno.ts";
+import { spinAcquire, spinLockSlow, spinUnlock } from "../locking/spinlock.ts";
+import { type KPtr, NULL } from "../struct.ts";
+import { type Gather, gatherBegin, gatherFinish } from "./gather.ts";
+import { PTL } from "./locks.ts";
+import { memoryOf } from "./memory.ts";
+import { mmapReadLock, mmapReadUnlock, mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { PG_SWAPBACKED, pageFlags } from "./page.ts";
+import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { PGLAZYFREE } from "./vm-events.ts";
+import {
+  VM_DONTCOPY,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  vmAnonVma,
+  vmaIsAnonymous,
+  vmEnd,
+  vmFile,
+  vmFlags,
+  vmFlagsHi,
+  vmPgoff,
+  vmPrev,
+  vmStart,
+} from "./vma.ts";
+import { mergeVma, splitVma } from "./vma-adjust.ts";
+import { findVma } from "./vma-tree.ts";
+import { pageOf, pagesOfBytes } from "./vpn.ts";
+import { walkTables, zapPageRange } from "./zap.ts";
+
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
+export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_DONTFORK = 10;
+export const MADV_DOFORK = 11;
+export const MADV_WIPEONFORK = 18;
+export const MADV_KEEPONFORK = 19;
+
+const VM_SEQ_READ = 0x8000;
+const VM_RAND_READ = 0x1_0000;
+
+/** Advice that changes the VMA needs mmap_lock for write (madvise_need_mmap_write). */
+const CHANGES_FLAGS: ReadonlyMap<number, { set: number; clear: number }> = new Map([
+  [MADV_NORMAL, { set: 0, clear: VM_SEQ_READ | VM_RAND_READ }],
+  [MADV_RANDOM, { set: VM_RAND_READ, clear: VM_SEQ_READ }],
+  [MADV_SEQUENTIAL, { set: VM_SEQ_READ, clear: VM_RAND_READ }],
+  [MADV_DONTFORK, { set: VM_DONTCOPY, clear: 0 }],
+  [MADV_DOFORK, { set: 0, clear: VM_DONTCOPY }],
+  [MADV_WIPEONFORK, { set: VM_WIPEONFORK, clear: 0 }],
+  [MADV_KEEPONFORK, { set: 0, clear: VM_WIPEONFORK }],
+]);
+const ACTS: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_DONTNEED, MADV_FREE]);
+
+/**
+ * madvise(addr, length, advice).
+ * @returns 0, -EINVAL, -ENOMEM (part of the range unmapped; the rest was treated), -EINTR
+ */
+export function* madvise(
+  k: Context,
+  lo: number,
+  hi: number,
+  lengthLo: number,
+  lengthHi: number,
+  advice: number,
+): Work<number> {
+  const writes = CHANGES_FLAGS.has(advice);
+  if (!writes && !ACTS.has(advice)) return -EINVAL;
+  if ((lo & 0xfff) !== 0) return -EINVAL;
+  const start = pageOf(lo, hi);
+  const end = start + pagesOfBytes(lengthLo, lengthHi);
+  if (end >= 2 ** 52) return -EINVAL;
+  if (end === start) return 0;
+  const mm = k.task!.mm;
+  if (!writes) {
+    yield* mmapReadLock(k, mm);
+    const result = yield* adviseRange(k, mm, start, end, advice);
+    yield* mmapReadUnlock(k, mm);
+    return result;
+  }
+  const error = yield* mmapWriteLockKillable(k, mm);
+  if (error !== 0) return error;
+  const result = yield* adviseRange(k, mm, start, end, advice);
+  yield* mmapWriteUnlock(k, mm);
+  return result;
+}
+
+/** madvise_walk_vmas(): holes are skipped and reported at the end. */
+function* adviseRange(k: Context, mm: KPtr, from: number, end: number, advice: number): Work<number> {
+  const ram = k.ram;
+  let unmapped = 0;
+  let start = from;
+  let vma = findVma(ram, mm, start);
+  for (;;) {
+    if (vma === NULL) return -ENOMEM;
+    if (start < vmStart.get(ram, vma)) {
+      unmapped = -ENOMEM;
+      start = vmStart.get(ram, vma);
+      if (start >= end) return unmapped;
+    }
+    const stop = Math.min(vmEnd.get(ram, vma), end);
+    const result = yield* adviseVma(k, mm, vma, start, stop, advice);
+    if (result < 0) return result;
+    start = stop;
+    if (start >= end) return unmapped;
+    vma = findVma(ram, mm, start);
+  }
+}
+
+function* adviseVma(
+  k: Context,
+  mm: KPtr,
+  vma: KPtr,
+  start: number,
+  end: number,
+  advice: number,
+): Work<number> {
+  switch (advice) {
+    case MADV_WILLNEED:
+      // Nothing is swapped out, so there is nothing to read ahead.
+      return 0;
+    case MADV_DONTNEED:
+      yield* zapPageRange(k, vma, start, end);
+      return 0;
+    case MADV_FREE:
+      if (!vmaIsAnonymous(k.ram, vma)) return -EINVAL;
+      yield* freeLazily(k, mm, start, end);
+      return 0;
+    default:
+      return yield* changeFlags(k, mm, vma, start, end, advice);
+  }
+}
+
+/** madvise_free_single_vma(): pages keep their contents, but entries say that nobody wrote them since. */
+function* freeLazily(k: Context, mm: KPtr, start: number, end: number): Work {
+  const gather = yield* gatherBegin(k, mm, "range");
+  invalidateRangeStart(k, mm);
+  yield* walkTables(k, mm, start, end, (pmdSlot, from, to) => freeTableLazily(k, gather, pmdSlot, from, to));
+  invalidateRangeEnd(k, mm);
+  yield* gatherFinish(k, gather);
+}
+
+/** madvise_free_pte_range(). Simplification: nothing reclaims the pages, so they stay until they are unmapped. */
+function* freeTableLazily(k: Context, gather: Gather, pmdSlot: number, start: number, end: number): Work {
+  const m = memoryOf(k);
+  const { ram } = k;
+  const format = m.format;
+  const ptl = ptlOf(m, pmdSlot);
+  if (k.point(COST_LOCK)) yield;
+  if (!spinAcquire(k, ptl, PTL)) yield* spinLockSlow(k, ptl, PTL);
+  const table = tableOf(m, pmdSlot);
+  for (let at = start; at < end; at++) {
+    const slot = pteSlot(m, table, at);
+    if (k.point(COST_PTE)) yield;
+    const lo = ram.read32(slot);
+    const hi = ram.read32(slot + 4);
+    if (!format.isPresent(lo, hi) || format.isSpecial(lo, hi)) continue;
+    if (format.isYoung(lo, hi) || format.isDirty(lo, hi)) {
+      ram.write64(slot, 0, 0);
+      if (k.point(COST_PTE)) yield;
+      format.load(lo, hi);
+      format.mkOld();
+      format.mkClean();
+      ram.write64(slot, format.lo, format.hi);
+      gather.noteEntry(at);
+    }
+    const page = m.frames.map.page(format.frame(lo, hi));
+    pageFlags.set(ram, page, pageFlags.get(ram, page) & ~PG_SWAPBACKED);
+    m.events.count(k.cpu.id, PGLAZYFREE);
+  }
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, ptl, PTL);
+}
+
+/** madvise_update_vma(): the advice becomes flags of exactly the range. Locks: mmap_lock for write. */
+function* changeFlags(
+  k: Context,
+  mm: KPtr,
+  found: KPtr,
+  start: number,
+  end: number,
+  advice: number,
+): Work<number> {
+  const ram = k.ram;
+  const old = vmFlags.get(ram, found);
+  if (advice === MADV_WIPEONFORK && (!vmaIsAnonymous(ram, found) || (old & VM_SHARED) !== 0)) return -EINVAL;
+  const { set, clear } = CHANGES_FLAGS.get(advice)!;
+  const flags = (old & ~clear) | set;
+  if (flags === old) return 0;
+  const key = {
+    flags,
+    flagsHi: vmFlagsHi.get(ram, found),
+    anonVma: vmAnonVma.get(ram, found),
+    object: vmFile.get(ram, found),
+    pgoff: vmPgoff.get(ram, found) + start - vmStart.get(ram, found),
+  };
+  const previous = start > vmStart.get(ram, found) ? found : vmPrev.get(ram, found);
+  let vma = yield* mergeVma(k, mm, previous, start, end, key);
+  if (vma === NULL) {
+    vma = found;
+    let error = 0;
+    if (start !== vmStart.get(ram, vma)) error = yield* splitVma(k, mm, vma, start, "below");
+    if (error === 0 && end !== vmEnd.get(ram, vma)) error = yield* splitVma(k, mm, vma, end, "above");
+    if (error !== 0) return error;
+  }
+  if (k.point(COST_ACCESS)) yield;
+  vmFlags.set(ram, vma, flags);
+  return 0;
+}

@@ -1,0 +1,124 @@
+/**
+ * Taking pages out of an address space: unmap_page_range() of mm/memory.c. Entries are cleared under the table's lock;
+ * the pages wait in the gather until no core can reach them.
+ */
+import type { Context, Work } from "../context.ts";
+import { COST_ATOMIC, COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
+import { spinAcquire, spinLockSlow, spinUnlock } from "../locking/spinlock.ts";
+import { condResched } from "../sched/schedule.ts";
+import { type KPtr, NULL } from "../struct.ts";
+import { type Gather, gatherBegin, gatherFinish } from "./gather.ts";
+import { PTL } from "./locks.ts";
+import { memoryOf } from "./memory.ts";
+import { mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
+import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { pageIsAnon, pageRemoveRmap } from "./rmap.ts";
+import { vmEnd, vmMm, vmNext, vmStart } from "./vma.ts";
+import { pageHi, pageLo } from "./vpn.ts";
+
+/** Calls back for each level-2 slot with a table below it in pages start … end-1. */
+export type PmdVisitor = (pmdSlot: number, start: number, end: number) => Work;
+
+/** Walks the tables that exist over pages start … end-1. Locks: mmap_lock. */
+export function* walkTables(k: Context, mm: KPtr, start: number, end: number, visit: PmdVisitor): Work {
+  const m = memoryOf(k);
+  yield* walkLevel(k, mmPgd.get(k.ram, mm), m.format.levels, start, end, visit);
+}
+
+function* walkLevel(
+  k: Context,
+  table: number,
+  level: number,
+  start: number,
+  end: number,
+  visit: PmdVisitor,
+): Work {
+  const m = memoryOf(k);
+  const format = m.format;
+  const span = format.spanPages(level);
+  for (let at = start; at < end; ) {
+    const next = Math.min(end, Math.floor(at / span) * span + span);
+    const slot = table + format.index(pageLo(at), pageHi(at), level) * 8;
+    if (k.point(COST_PTE)) yield;
+    const lo = k.ram.read32(slot);
+    const hi = k.ram.read32(slot + 4);
+    if (format.isTable(lo, hi)) {
+      if (level === 2) yield* visit(slot, at, next);
+      else yield* walkLevel(k, format.tableAddress(lo, hi), level - 1, at, next, visit);
+    }
+    at = next;
+  }
+}
+
+/** zap_pte_range() over the part of one table. Locks: mmap_lock, either mode. */
+function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, end: number): Work {
+  const m = memoryOf(k);
+  const { ram } = k;
+  const format = m.format;
+  for (let at = start; at < end; ) {
+    let mustFlush = false;
+    const ptl = ptlOf(m, pmdSlot);
+    if (k.point(COST_LOCK)) yield;
+    if (!spinAcquire(k, ptl, PTL)) yield* spinLockSlow(k, ptl, PTL);
+    const table = tableOf(m, pmdSlot);
+    let anon = 0;
+    let shmem = 0;
+    for (; at < end && !mustFlush; at++) {
+      const slot = pteSlot(m, table, at);
+      if (k.point(COST_PTE)) yield;
+      // ptep_get_and_clear(): one atomic exchange, so that no accessed or dirty bit is lost.
+      const lo = ram.read32(slot);
+      const hi = ram.read32(slot + 4);
+      if (format.isNone(lo, hi)) continue;
+      ram.write64(slot, 0, 0);
+      gather.noteEntry(at);
+      if (format.isSpecial(lo, hi)) continue;
+      const page = m.frames.map.page(format.frame(lo, hi));
+      if (pageIsAnon(ram, page)) {
+        anon++;
+      } else {
+        shmem++;
+        // The page lives on: nobody may write it through an old entry once the lock is gone.
+        if (format.isDirty(lo, hi)) mustFlush = true;
+      }
+      if (k.point(COST_ATOMIC)) yield;
+      pageRemoveRmap(ram, page);
+      if (yield* gather.removePage(k, page)) mustFlush = true;
+    }
+    if (anon !== 0) mmRssAnon.add(ram, gather.mm, -anon);
+    if (shmem !== 0) mmRssShmem.add(ram, gather.mm, -shmem);
+    if (mustFlush) yield* gather.flushTlb(k);
+    if (k.point(COST_UNLOCK)) yield;
+    spinUnlock(k, ptl, PTL);
+    if (mustFlush) yield* gather.flush(k);
+    yield* condResched(k);
+  }
+}
+
+/** unmap_page_range(): clears pages start … end-1 of one address space. Locks: mmap_lock, either mode. */
+export function* unmapPageRange(k: Context, gather: Gather, start: number, end: number): Work {
+  yield* walkTables(k, gather.mm, start, end, (pmdSlot, from, to) => zapTable(k, gather, pmdSlot, from, to));
+}
+
+/** unmap_vmas(): the parts of a list of VMAs inside pages start … end-1. */
+export function* unmapVmas(k: Context, gather: Gather, first: KPtr, start: number, end: number): Work {
+  const ram = k.ram;
+  invalidateRangeStart(k, gather.mm);
+  for (let vma = first; vma !== NULL && vmStart.get(ram, vma) < end; vma = vmNext.get(ram, vma)) {
+    const from = Math.max(vmStart.get(ram, vma), start);
+    const to = Math.min(vmEnd.get(ram, vma), end);
+    if (from < to) yield* unmapPageRange(k, gather, from, to);
+  }
+  invalidateRangeEnd(k, gather.mm);
+}
+
+/** zap_page_range(): the same with a gather of its own, for discarding. Locks: mmap_lock, either mode. */
+export function* zapPageRange(k: Context, vma: KPtr, start: number, end: number): Work {
+  const mm = vmMm.get(k.ram, vma);
+  const gather = yield* gatherBegin(k, mm, "range");
+  invalidateRangeStart(k, mm);
+  yield* unmapPageRange(k, gather, start, end);
+  invalidateRangeEnd(k, mm);
+  yield* gatherFinish(k, gather);
+}
