@@ -3,18 +3,19 @@
  * the arguments, since the order of the checks is part of what they do.
  */
 import type { Context, Work } from "../context.ts";
-import { EINVAL } from "../errno.ts";
+import { EBADF, EINVAL, ENODEV } from "../errno.ts";
 import {
   brk,
-  type MapRequest,
+  MAP_ANONYMOUS,
   madvise,
-  mmap,
+  mmapAnonymous,
   mprotect,
   mremap,
   munmap,
   pkeyAlloc,
   pkeyFree,
 } from "../mm/index.ts";
+import { processOf } from "../tasks/process-state.ts";
 import type { Syscall } from "./syscall.ts";
 
 const PAGE_BYTES = 4096;
@@ -24,19 +25,15 @@ function addressResult(page: number): number {
   return page < 0 ? page : page * PAGE_BYTES;
 }
 
-/** mmap(address, length, prot, flags, descriptor, offset). */
+/** mmap(address, length, prot, flags, descriptor, offset). No file can be mapped. */
 export function* sysMmap(k: Context, call: Syscall): Work<number> {
   if ((call.lo(5) & (PAGE_BYTES - 1)) !== 0) return -EINVAL;
-  const request: MapRequest = {
-    lo: call.lo(0),
-    hi: call.hi(0),
-    lengthLo: call.lo(1),
-    lengthHi: call.hi(1),
-    prot: call.lo(2),
-    flags: call.lo(3),
-    fd: call.lo(4),
-  };
-  return addressResult(yield* mmap(k, request));
+  const flags = call.lo(3);
+  if ((flags & MAP_ANONYMOUS) === 0) {
+    return processOf(k.task!).files!.get(call.lo(4)) === null ? -EBADF : -ENODEV;
+  }
+  const work = mmapAnonymous(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2), flags);
+  return addressResult(yield* work);
 }
 
 /** munmap(address, length). */
@@ -56,8 +53,8 @@ export function sysPkeyMprotect(k: Context, call: Syscall): Work<number> {
 
 /** pkey_alloc(flags, rights). */
 export function* sysPkeyAlloc(k: Context, call: Syscall): Work<number> {
-  if ((call.lo(0) | call.hi(0)) !== 0 || call.hi(1) !== 0) return -EINVAL;
-  return yield* pkeyAlloc(k, call.lo(1));
+  if ((call.hi(0) | call.hi(1)) !== 0) return -EINVAL;
+  return yield* pkeyAlloc(k, call.lo(0), call.lo(1));
 }
 
 /** pkey_free(key). */

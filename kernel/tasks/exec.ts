@@ -10,7 +10,19 @@ import { UserError } from "../../emu/user-error.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_IRQ_MASK } from "../costs.ts";
 import { irqRestore, irqSave } from "../locking/index.ts";
-import { allocateMm, type MapRequest, memoryOf, mmap, mprotect } from "../mm/index.ts";
+import {
+  allocateMm,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_GROWSDOWN,
+  MAP_PRIVATE,
+  memoryOf,
+  mmapAnonymous,
+  mprotect,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../mm/index.ts";
 import {
   mmBrk,
   mmEndCode,
@@ -28,13 +40,6 @@ import { processOf } from "./process-state.ts";
 import type { ImageSegment, ThreadGroup } from "./thread-group.ts";
 
 const PAGE_BYTES = 4096;
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE = 0x2;
-const MAP_FIXED = 0x10;
-const MAP_ANONYMOUS = 0x20;
-const MAP_GROWSDOWN = 0x100;
 /** What a new stack has below its contents (setup_arg_pages: 128 KiB). */
 const STACK_EXPAND_PAGES = 32;
 /** TASK_COMM_LEN without the end mark. */
@@ -138,16 +143,8 @@ function* mapSegment(k: Context, image: ElfImage, segment: ElfSegment, baseVpn: 
 function* mapFixed(k: Context, start: number, pages: number, extraFlags: number): Work {
   const { lo, hi } = halves(BigInt(start) << 12n);
   const length = halves(BigInt(pages) << 12n);
-  const request: MapRequest = {
-    lo,
-    hi,
-    lengthLo: length.lo,
-    lengthHi: length.hi,
-    prot: PROT_READ | PROT_WRITE,
-    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | extraFlags,
-    fd: -1,
-  };
-  const result = yield* mmap(k, request);
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | extraFlags;
+  const result = yield* mmapAnonymous(k, lo, hi, length.lo, length.hi, PROT_READ | PROT_WRITE, flags);
   if (result < 0) k.kernel.panic(k, `exec: mapping ${pages} pages failed with ${result}`);
 }
 
