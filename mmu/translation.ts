@@ -97,6 +97,8 @@ export interface TranslationUnit {
   probe(lo: number, hi: number): number;
   /** Forgets the walk in progress (the instruction was abandoned, for example for an interrupt). */
   abandon(): void;
+  /** The policy may evict and prefetch now, whatever the core is doing; called between slices. */
+  perturb(): void;
   /** Empties the fast TLB; the modelled TLBs keep everything. */
   emptyFast(): void;
   /** Folds every modelled entry into a hash, in a fixed order. */

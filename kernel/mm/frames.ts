@@ -276,6 +276,7 @@ export class Frames {
 
   /** @hot */
   #prepare(page: KPtr): void {
+    if (this.#ledger !== null) this.#ledger.frameAllocated(this.map.pfn(page));
     const ram = this.ram;
     pageRefcount.set(ram, page, 1);
     pageFlags.set(ram, page, 0);

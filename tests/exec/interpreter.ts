@@ -127,6 +127,8 @@ class SceneMmu implements TranslationUnit {
   probe(): number {
     return -1;
   }
+  perturb(): void {}
+
   abandon(): void {
     this.#walkLeft = 0;
   }
