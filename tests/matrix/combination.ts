@@ -67,15 +67,15 @@ export function sample(most: number): Combination[] {
 export function replayCommand(combination: Combination): string {
   const { program, design, cpus, tlb, scheduler, seed } = combination;
   return (
-    `npx faultline run --mm ${design} --cpus ${cpus} --mem 64M --tlb ${tlb} --scheduler ${scheduler} ` +
+    `npx faultline run --mm ${design} --cpus ${cpus} --tlb ${tlb} --scheduler ${scheduler} ` +
     `--seed ${seed} --ledger on ${program}`
   );
 }
 
 /** What is wrong with a run; empty: nothing. */
-export function checkCombination(combination: Combination): string[] {
+export function checkCombination(combination: Combination, ledger: "on" | "off" = "on"): string[] {
   const { program, ...machine } = combination;
-  const end = new Guest({ ...machine, program, ledger: "on" }).run();
+  const end = new Guest({ ...machine, program, ledger }).run();
   const expected = findProgram(program).exitStatus;
   const wrong = [...end.violations];
   if (end.kind !== "power-off") wrong.push(`${end.kind}: ${end.text}`);

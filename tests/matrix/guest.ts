@@ -36,7 +36,8 @@ export interface GuestEnd {
   readonly violations: readonly string[];
 }
 
-const MEMORY_BYTES: number = 64 * 2 ** 20;
+/** The command line's default. */
+const MEMORY_BYTES: number = 256 * 2 ** 20;
 /** Enough for every program of the matrix many times over. */
 const MAX_INSTRUCTIONS = 2_000_000_000;
 const TIMEOUT_SECONDS = 120;

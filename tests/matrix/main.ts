@@ -2,7 +2,7 @@
  * `npm run test:matrix`: runs the whole matrix on worker processes. Each failure is printed with the command that
  * repeats it. Exit status 1 if there is one.
  *
- *     node dist/tests/matrix/main.js [--jobs N] [--only TEXT] [--sample N]
+ *     node dist/tests/matrix/main.js [--jobs N] [--only TEXT] [--sample N] [--ledger off]
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { formatNumber } from "../../emu/cli/table.ts";
 import { Progress } from "../../emu/cli/terminal.ts";
 import { allCombinations, type Combination, replayCommand, sample } from "./combination.ts";
-import type { Answer } from "./worker.ts";
+import type { Answer, Order } from "./worker.ts";
 
 const WORKER: string = fileURLToPath(new URL("./worker.js", import.meta.url));
 /** Combinations after which a worker is replaced: memories of old machines go with it. */
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     jobs: { type: "string", default: String(availableParallelism()) },
     only: { type: "string", default: "" },
     sample: { type: "string", default: "0" },
+    ledger: { type: "string", default: "on" },
   },
 });
 
@@ -69,7 +70,8 @@ function ask(child: ChildProcess, combination: Combination): Promise<Answer> {
     };
     child.once("exit", died);
     child.once("message", answered);
-    child.send(combination);
+    const order: Order = { combination, ledger: values.ledger === "off" ? "off" : "on" };
+    child.send(order);
   });
 }
 
