@@ -281,6 +281,7 @@ export class Frames {
     pageRefcount.set(ram, page, 1);
     pageFlags.set(ram, page, 0);
     pageAllocation.add(ram, page, 1);
+    this.#ledger?.frameAllocated(this.map.pfn(page));
   }
 
   #area(order: number): KPtr {

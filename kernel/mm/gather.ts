@@ -10,7 +10,6 @@ import { type KPtr, kptrOf, NULL, PtrField } from "../struct.ts";
 import { GFP_NOWAIT } from "./gfp.ts";
 import { memoryOf } from "./memory.ts";
 import { mmTlbFlushPending } from "./mm-struct.ts";
-import { pageMapcount } from "./page.ts";
 
 /** Pages in the gather itself (MMU_GATHER_BUNDLE). */
 export const GATHER_BUNDLE = 8;
@@ -72,8 +71,6 @@ export class Gather {
     if (at < this.start) this.start = at;
     this.end = Math.max(this.end, at + 1);
     this.strideLevel = this.strideLevel === 0 ? level + 1 : Math.min(this.strideLevel, level + 1);
-    pageMapcount.set(k.ram, page, -1);
-    m.ledger?.tableFreed(table / 4096);
     if (yield* this.removePage(k, page)) yield* this.flush(k);
   }
 

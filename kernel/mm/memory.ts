@@ -17,7 +17,7 @@ import { FaultState } from "./fault-state.ts";
 import { Frames } from "./frames.ts";
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
 import { MM_BYTES, MM_NOTIFIER_LOCK, mmCount, mmPgd, mmPkeyMap, mmTaskSize, mmUsers } from "./mm-struct.ts";
-import { PG_RESERVED, pageFlags, pageRefcount } from "./page.ts";
+import { PG_RESERVED, pageFlags, pageMapcount, pageRefcount, TABLE_TYPE } from "./page.ts";
 import { SHMEM_BYTES } from "./shmem.ts";
 import { Slab } from "./slab.ts";
 import { PGFREE, VmEvents } from "./vm-events.ts";
@@ -144,6 +144,10 @@ export class Memory implements MemorySubsystem {
     if (left === 0) {
       if ((pageFlags.get(this.ram, page) & PG_RESERVED) !== 0) return;
       this.events.count(k.cpu.id, PGFREE);
+      if (pageMapcount.get(this.ram, page) === TABLE_TYPE) {
+        pageMapcount.set(this.ram, page, -1);
+        this.ledger?.tableFreed(this.frames.map.pfn(page));
+      }
       this.frames.free(k, page);
     } else if (left < 0) {
       k.kernel.assertionFailed(k, `BUG: refcount of frame ${this.frames.map.pfn(page)} fell below zero`);
@@ -160,7 +164,6 @@ export class Memory implements MemorySubsystem {
     if (left < 0) k.kernel.assertionFailed(k, "BUG: mm_count fell below zero");
     if (left !== 0) return;
     const pgd = mmPgd.get(this.ram, mm);
-    this.ledger?.tableFreed(pgd / 4096);
     this.putPage(k, this.frames.map.page(pgd / 4096));
     this.countsCache.free(k, percpuRwsemCounts(k, kptrOf(mm + MM_NOTIFIER_LOCK)));
     this.mmCache.free(k, mm);

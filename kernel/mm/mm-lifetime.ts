@@ -25,6 +25,7 @@ import {
   mmUsers,
 } from "./mm-struct.ts";
 import { mmapReadLock, mmapReadUnlock } from "./mmap-lock.ts";
+import { pageMapcount, TABLE_TYPE } from "./page.ts";
 import { VM_ACCOUNT, vmEnd, vmFlags, vmNext, vmStart } from "./vma.ts";
 import { removeVma } from "./vma-lifetime.ts";
 import { unmapVmas } from "./zap.ts";
@@ -45,6 +46,7 @@ export function* allocateMm(k: Context): Work<KPtr> {
     return NULL;
   }
   const pgd = m.frames.physical(page);
+  pageMapcount.set(ram, page, TABLE_TYPE);
   m.mmu.initTopTable(pgd);
   m.mmu.initContext(mm);
   mmPgd.set(ram, mm, kptrOf(pgd));

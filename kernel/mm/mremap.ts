@@ -271,20 +271,18 @@ function* unmapMoved(
     rest = vmEnd.get(ram, old) - vmStart.get(ram, old) > pages;
     split = start > vmStart.get(ram, old) && start + pages < vmEnd.get(ram, old);
   }
-  const survivor = rest && start === vmStart.get(ram, old) ? "tail" : "head";
   if (pages > 0 && (yield* doMunmap(k, mm, start, pages, "keep")) < 0) {
     if (accounted) commitPages(k, pages);
     rest = false;
   }
   if (!rest) return;
-  // One or two pieces of the old VMA are left, and count again.
-  const first = survivor === "tail" ? findVma(ram, mm, start) : old;
+  // The old VMA is one of the pieces that are left, and the lower one if there are two.
   if (k.point(COST_ACCESS)) yield;
-  vmFlags.set(ram, first, vmFlags.get(ram, first) | VM_ACCOUNT);
+  vmFlags.set(ram, old, vmFlags.get(ram, old) | VM_ACCOUNT);
   if (!split) return;
-  const second = vmNext.get(ram, first);
+  const above = vmNext.get(ram, old);
   if (k.point(COST_ACCESS)) yield;
-  vmFlags.set(ram, second, vmFlags.get(ram, second) | VM_ACCOUNT);
+  vmFlags.set(ram, above, vmFlags.get(ram, above) | VM_ACCOUNT);
 }
 
 interface VmaCopy {

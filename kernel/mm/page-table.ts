@@ -15,7 +15,7 @@ import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
 import { PAGE_TABLE_LOCK } from "./locks.ts";
 import { type Memory, memoryOf } from "./memory.ts";
 import { mmPageTableLock, mmPgd, mmPgtablesBytes } from "./mm-struct.ts";
-import { PG_TABLE, pageMapcount, pagePtl } from "./page.ts";
+import { pageMapcount, pagePtl, TABLE_TYPE } from "./page.ts";
 import { pageHi, pageLo } from "./vpn.ts";
 
 /** The slot of a level is absent. */
@@ -77,7 +77,7 @@ export function* installTable(k: Context, mm: KPtr, slot: number): Work<boolean>
   const ram = k.ram;
   const page = yield* m.frames.allocate(k, GFP_KERNEL | GFP_ZERO);
   if (page === NULL) return false;
-  pageMapcount.set(ram, page, -1 & ~PG_TABLE);
+  pageMapcount.set(ram, page, TABLE_TYPE);
   pagePtl.set(ram, page, 0);
   const lock = kptrOf(mmPageTableLock.at(mm));
   yield* spinLock(k, lock, PAGE_TABLE_LOCK);

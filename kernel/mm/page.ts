@@ -40,6 +40,9 @@ export const PG_SWAPBACKED: number = 1 << 19;
 export const PG_BUDDY = 0x80;
 export const PG_TABLE = 0x200;
 
+/** _mapcount of a page-table page. */
+export const TABLE_TYPE: number = -1 & ~PG_TABLE;
+
 /** Low bit of `mapping`: the page is anonymous. */
 export const PAGE_MAPPING_ANON = 1;
 
