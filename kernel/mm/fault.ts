@@ -158,9 +158,9 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
     result = checkStableAddressSpace(k, f);
     if (result === 0) {
       if (page === NULL) {
+        if (k.point(COST_PTE)) yield;
         format.make(m.zeroFrame, vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
         format.mkSpecial();
-        if (k.point(COST_PTE)) yield;
       } else {
         if (k.point(COST_ATOMIC)) yield;
         mmRssAnon.add(ram, f.mm, 1);
