@@ -294,6 +294,7 @@ export abstract class Core implements Cpu {
    */
   run(): void {
     const host = this.host;
+    let progressed = false;
     this.waitAddress = -1;
     if (this.phase === "halted") {
       this.interrupts.advance(this.clock);
@@ -303,6 +304,9 @@ export abstract class Core implements Cpu {
     while (!host.stopped) {
       switch (this.phase) {
         case "execute": {
+          // Code that traps again and again ends its slice here.
+          if (progressed && this.clock >= this.userLimit) return;
+          progressed = true;
           this.interrupts.advance(this.clock);
           if (this.interruptDeliverable()) {
             host.engine.abandon(this);

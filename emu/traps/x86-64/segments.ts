@@ -3,8 +3,8 @@
  * VERW. Intel SDM vol. 2, the instruction of that name, and vol. 3A 3.4.5, 5.
  *
  * In 64-bit mode a segment load checks type, privilege and presence as ever. FS and GS take the descriptor's base (its
- * 32 bits, zero-extended); the bases of ES, CS, SS and DS are 0, and limits are not used. Simplification: a null
- * selector leaves the base of FS or GS as it is, as AMD processors do; Intel's clear it.
+ * 32 bits, zero-extended); a null selector makes it 0, as on Intel's processors and later ones of AMD. The bases of ES,
+ * CS, SS and DS are 0, and limits are not used.
  */
 import { DONE, FAULT, type TranslationStatus } from "../../../mmu/index.ts";
 import { FS, GS, SS, STATE_FS_BASE, STATE_GS_BASE } from "../../frontends/x86-64/state.ts";
@@ -167,6 +167,7 @@ export class Segments {
     }
     words[SELECTORS + segment] = selector;
     words[SEGMENT_RIGHTS + segment] = 0;
+    setBase(words, segment, 0);
     return this.#loaded(segment);
   }
 
@@ -249,11 +250,7 @@ export class Segments {
     const hi = words[M_CS_DESCRIPTOR + 1];
     words[SELECTORS + segment] = this.#selector;
     words[SEGMENT_RIGHTS + segment] = descriptorRights(hi);
-    if (segment === FS || segment === GS) {
-      const base = (segment === FS ? STATE_FS_BASE : STATE_GS_BASE) >> 2;
-      words[base] = descriptorBase(lo, hi);
-      words[base + 1] = 0;
-    }
+    setBase(words, segment, descriptorBase(lo, hi));
     return this.#loaded(segment);
   }
 
@@ -317,6 +314,14 @@ export class Segments {
   #stopped(status: TranslationStatus): TranslationStatus {
     return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, this.#selector & 0xfffc) : status;
   }
+}
+
+/** Only FS and GS have a base in 64-bit mode. */
+function setBase(words: Int32Array, segment: number, base: number): void {
+  if (segment !== FS && segment !== GS) return;
+  const at = (segment === FS ? STATE_FS_BASE : STATE_GS_BASE) >> 2;
+  words[at] = base;
+  words[at + 1] = 0;
 }
 
 /** A helper that reports in ZF instead of faulting. */

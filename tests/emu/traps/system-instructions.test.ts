@@ -245,12 +245,14 @@ describe("segments", () => {
     }
   });
 
-  it("FS and GS take the descriptor's base", () => {
+  it("FS and GS take the descriptor's base, and 0 of a null selector", () => {
     const rig = rigAt("kernel");
     rig.write64(GDT + DATA_READ_ONLY, 0x89cf_9145_1234_ffffn);
     expect(load(rig, 4, DATA_READ_ONLY)).toBeNull();
     expect(rig.core.rdmsrLo(0xc000_0100) >>> 0).toBe(0x8945_1234);
     expect(rig.core.rdmsrHi(0xc000_0100)).toBe(0);
+    expect(load(rig, 4, 0)).toBeNull();
+    expect(rig.core.rdmsrLo(0xc000_0100)).toBe(0);
   });
 
   it("POP FS moves RSP only on success", () => {
