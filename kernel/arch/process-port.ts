@@ -69,8 +69,8 @@ export interface ArchProcess {
   /** rt_sigreturn: restores registers and mask from the frame on the user stack; false: the frame is bad. */
   popSignalFrame(k: Context, frame: KPtr): Work<boolean>;
 
-  /** The line of the kernel log about a fatal fault, as this architecture prints it, without task name and location. */
-  faultLine(k: Context, frame: KPtr, task: Task, signal: number): string;
-  /** The line with the code bytes around the PC; null: none. */
+  /** The line of the kernel log about a fatal fault. `location`: what follows the registers, or empty. */
+  faultLine(k: Context, frame: KPtr, task: Task, location: string): string;
+  /** The line with the code bytes around the PC; null: the architecture prints none for this fault. */
   codeLine(k: Context, frame: KPtr): Work<string | null>;
 }

@@ -77,7 +77,7 @@ function* nextDelivery(k: Context, frame: KPtr): Work<SignalDelivery | null> {
       for (const other of group.threads) recalculatePending(other);
       notifyParentOfStop(k, group, signal);
     } else if (action === "terminate" || action === "core") {
-      if (state.fault.reportDue) yield* reportFault(k, frame, signal);
+      if (state.fault.reportDue) yield* reportFault(k, frame);
       yield* groupExit(k, signal);
     }
   }

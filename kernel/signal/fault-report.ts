@@ -7,12 +7,12 @@ import type { KPtr } from "../struct.ts";
 import { processOf } from "../tasks/process-state.ts";
 
 /** Prints the report. `frame`: the user frame of the fault. */
-export function* reportFault(k: Context, frame: KPtr, signal: number): Work {
+export function* reportFault(k: Context, frame: KPtr): Work {
   const arch = k.kernel.arch.process;
   const task = k.task!;
   const pcLo = arch.pcLo(k.ram, frame);
   const pcHi = arch.pcHi(k.ram, frame);
-  k.kernel.printk(arch.faultLine(k, frame, task, signal) + location(k, pcLo, pcHi));
+  k.kernel.printk(arch.faultLine(k, frame, task, location(k, pcLo, pcHi)));
   const code = yield* arch.codeLine(k, frame);
   if (code !== null) k.kernel.printk(code);
 }

@@ -80,7 +80,7 @@ export function* sysGetcpu(k: Context, call: Syscall): Work<number> {
 /** Bytes of each of the six fields of struct new_utsname. */
 const UTS_FIELD_BYTES = 65;
 /** The Linux version whose interface the kernel presents. */
-const UTS_RELEASE = "6.1.0-faultline";
+const UTS_RELEASE = "6.12.0-faultline";
 
 export function* sysUname(k: Context, call: Syscall): Work<number> {
   const machine = k.kernel.arch.process.machineName;

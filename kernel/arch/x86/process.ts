@@ -160,7 +160,7 @@ export class X86Process implements ArchProcess {
   }
 
   /** show_signal_msg() for page faults, do_trap() for the rest. */
-  faultLine(k: Context, frame: KPtr, task: Task, _signal: number): string {
+  faultLine(k: Context, frame: KPtr, task: Task, location: string): string {
     const { fault } = processOf(task);
     const ip = hex(this.pcLo(k.ram, frame), this.pcHi(k.ram, frame));
     const sp = hex(this.spLo(k.ram, frame), this.spHi(k.ram, frame));
@@ -168,14 +168,17 @@ export class X86Process implements ArchProcess {
     const who = `${task.comm}[${task.pid}]`;
     if (fault.trap === VECTOR_PF) {
       const address = hex(fault.addressLo, fault.addressHi);
-      return `${who}: segfault at ${address} ip ${ip.padStart(16, "0")} sp ${sp.padStart(16, "0")} error ${error}`;
+      const registers = `ip ${ip.padStart(16, "0")} sp ${sp.padStart(16, "0")} error ${error}`;
+      const cpu = `likely on CPU ${k.cpu.id} (core ${k.cpu.id}, socket 0)`;
+      return `${who}: segfault at ${address} ${registers}${location} ${cpu}`;
     }
     const name = TRAP_NAMES[fault.trap] ?? `trap ${fault.trap}`;
-    return `traps: ${who} ${name} ip:${ip} sp:${sp} error:${error}`;
+    return `traps: ${who} ${name} ip:${ip} sp:${sp} error:${error}${location}`;
   }
 
   /** show_opcodes(). */
   *codeLine(k: Context, frame: KPtr): Work<string | null> {
+    if (processOf(k.task!).fault.trap !== VECTOR_PF) return null;
     const lo = this.pcLo(k.ram, frame) - PROLOGUE_BYTES;
     const bytes = new Uint8Array(OPCODE_BYTES);
     const hi = (this.pcHi(k.ram, frame) - (this.pcLo(k.ram, frame) >>> 0 < PROLOGUE_BYTES ? 1 : 0)) | 0;

@@ -38,7 +38,8 @@ export class SyscallBench {
   readonly processes: Processes;
 
   constructor(options: { cpus?: number; seed?: number } = {}) {
-    this.machine = new FakeMachine(options);
+    // The first task loops in user mode for ever.
+    this.machine = new FakeMachine({ ...options, user: () => {} });
     const { kernel } = this.machine;
     (kernel.arch as unknown as { process: X86Process }).process = new X86Process();
     this.processes = new Processes(kernel);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EAGAIN, EINTR, ETIMEDOUT } from "../../../kernel/errno.ts";
+import { EAGAIN, ERESTARTSYS, ETIMEDOUT } from "../../../kernel/errno.ts";
 import { OTHER, PAGE, SyscallBench } from "./bench.ts";
 
 const WAIT = 0x80;
@@ -8,8 +8,6 @@ const REQUEUE = 0x83;
 const CMP_REQUEUE = 0x84;
 const WAIT_BITSET = 0x89;
 const WAKE_BITSET = 0x8a;
-/** Without FUTEX_PRIVATE_FLAG. */
-const SHARED = 0x80;
 
 const SEEDS = Array.from({ length: 20 }, (_, seed) => seed + 1);
 
@@ -157,14 +155,6 @@ test("a signal ends a wait without a timeout so that it can be restarted", () =>
       expect(yield* own.call(k, "tkill", sleeper, 10)).toBe(0);
     },
   ]);
-  expect(result).toBe(-512);
-  expect(EINTR).toBe(4);
+  expect(result).toBe(-ERESTARTSYS);
   expect(bench.processes.table.futexes.queues.every((queue) => queue.length === 0)).toBe(true);
-});
-
-test("private waits and shared wake-ups of one word do not meet", () => {
-  withWaiters([{ at: PAGE }], function* (bench, k) {
-    expect(yield* bench.call(k, "futex", PAGE, WAKE & ~SHARED, 9)).toBe(0);
-    expect(yield* bench.call(k, "futex", PAGE, WAKE, 9)).toBe(1);
-  });
 });
