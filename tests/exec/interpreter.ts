@@ -239,7 +239,7 @@ class Bench {
     core.retired = 0;
     core.clock = 0;
     // one cycle: the slice may end at the block's exit
-    core.userLimit = mode === "fast TLB filled" ? 1 : Number.POSITIVE_INFINITY;
+    core.userLimit = 1;
     core.budget.exploring = mode === "suspended at every event";
     core.budget.left = 0;
   }

@@ -44,8 +44,12 @@ const PATTERN: Uint8Array = Uint8Array.from(
   { length: Number(PAGE_BYTES) },
   (_, index) => index * 167 + (index >> 8),
 );
-/** Where blocks start; from some the last instruction may reach the next page, also past 2^32 and 2^64. */
-const STARTS = [0x1000n, 0x7fff_ffd0n, 0xffff_ffe0n, 0xffff_ffff_8000_0000n, 0xffff_ffff_ffff_ffd0n];
+const WRITABLE = PAGES.filter(([, access]) => access === "read-write");
+/**
+ * Where blocks start; from some the last instruction may reach the next page, also past 2^32 and 2^64. None is a value
+ * that blocks compute easily: a core that jumps to its own block goes on without a fetch, and the run does not end.
+ */
+const STARTS = [0x1235n, 0x7fff_ffd3n, 0xffff_ffdbn, 0xffff_ffff_8000_0125n, 0xffff_ffff_ffff_ffd5n];
 const MISSING_PAGE = 0xb000n;
 
 const PURE: readonly Opcode[] = (Object.keys(OPERATIONS) as Opcode[]).filter((opcode) => {
@@ -107,7 +111,7 @@ function randomScene(random: Random, block: Block): Scene {
 
 /** Mostly inside an existing page, often near its end; sometimes in none. */
 function randomAddress(random: Random): bigint {
-  const page = random.oneIn(24) ? MISSING_PAGE : random.pick(PAGES)[0];
+  const page = random.oneIn(32) ? MISSING_PAGE : random.pick(random.oneIn(3) ? PAGES : WRITABLE)[0];
   const offset = random.oneIn(6)
     ? Number(PAGE_BYTES) - 1 - random.below(10)
     : random.below(Number(PAGE_BYTES));
