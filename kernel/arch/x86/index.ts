@@ -5,6 +5,7 @@ import { X86Entry } from "./entry.ts";
 import { pageFault } from "./fault.ts";
 import { X86Mmu } from "./mmu.ts";
 import { X86Process } from "./process.ts";
+import { TLB_NR_DYN_ASIDS } from "./tlb.ts";
 
 export function x86Port(platform: Platform): ArchPort {
   const pagingLevels = platform.firmware["pagingLevels"] === 5 ? 5 : 4;
@@ -15,6 +16,7 @@ export function x86Port(platform: Platform): ArchPort {
       levels: pagingLevels,
       pcid: "pcid",
       pkeys: "pkeys",
+      contextSlots: platform.firmware["contextSlots"] ?? TLB_NR_DYN_ASIDS,
     }),
     process: new X86Process(),
   };

@@ -37,7 +37,7 @@ import {
   type VpnField,
 } from "../../struct.ts";
 
-/** Context slots of a core (TLB_NR_DYN_ASIDS); slot n uses PCID n + 1. */
+/** Context slots of a core, unless the machine has fewer (TLB_NR_DYN_ASIDS); slot n uses PCID n + 1. */
 export const TLB_NR_DYN_ASIDS = 6;
 /** A flush of more pages empties the whole context (tlb_single_page_flush_ceiling). */
 export const SINGLE_PAGE_FLUSH_CEILING = 33;
@@ -82,17 +82,19 @@ export class X86Tlb {
   readonly #kernel: Kernel;
   readonly #initMm: KPtr;
   readonly #pcid: boolean;
+  readonly #slots: number;
   readonly #flushKind: CallKind;
   /** Targets of one flush per core, reused. */
   readonly #targets: CpuSet[] = [];
   /** Result of #chooseAsid. */
   #needFlush = false;
 
-  /** @param pcid whether the machine has process-context identifiers */
-  constructor(kernel: Kernel, initMm: KPtr, pcid: "pcid" | "no-pcid") {
+  /** @param pcid whether the machine has process-context identifiers @param slots 1 … TLB_NR_DYN_ASIDS in use */
+  constructor(kernel: Kernel, initMm: KPtr, pcid: "pcid" | "no-pcid", slots: number) {
     this.#kernel = kernel;
     this.#initMm = initMm;
     this.#pcid = pcid === "pcid";
+    this.#slots = Math.min(slots, TLB_NR_DYN_ASIDS);
     this.#flushKind = kernel.registerCall("flush_tlb_func", this.flushTlbFunc.bind(this));
     for (const cpu of kernel.platform.cpus) {
       this.#targets.push(new CpuSet());
@@ -282,14 +284,14 @@ export class X86Tlb {
     this.#needFlush = true;
     if (!this.#pcid) return 0;
     const ctxId = mmCtxId.get(ram, next);
-    for (let asid = 0; asid < TLB_NR_DYN_ASIDS; asid++) {
+    for (let asid = 0; asid < this.#slots; asid++) {
       const slot = slotOf(core, asid);
       if (slotCtxId.get(ram, slot) !== ctxId) continue;
       this.#needFlush = slotTlbGen.get(ram, slot) < gen;
       return asid;
     }
     let asid = nextAsid.get(ram, core);
-    if (asid >= TLB_NR_DYN_ASIDS) asid = 0;
+    if (asid >= this.#slots) asid = 0;
     nextAsid.set(ram, core, asid + 1);
     return asid;
   }
