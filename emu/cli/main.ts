@@ -41,7 +41,7 @@ try {
     .fail((message, error) => {
       if (error instanceof UserError) fail(error.line);
       if (error) throw error;
-      fail(`${message}; see \`faultline --help\``);
+      fail(`${message.replace(/\s*\n\s*/g, " ")}; see \`faultline --help\``);
     })
     .parseAsync();
 } catch (error) {

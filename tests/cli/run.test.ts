@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { faultline } from "./command.ts";
-import { CAT, onDisk, PARENT_OF_HUNGRY, WRITER, WRITER_BYTES } from "./tiny-guests.ts";
+import { CAT, ENDLESS_WRITER, onDisk, PARENT_OF_HUNGRY, WRITER, WRITER_BYTES } from "./tiny-guests.ts";
 
 describe("faultline run", () => {
   it("gives the guest's output and status, and nothing of its own", async () => {
@@ -100,7 +100,7 @@ describe("limits", () => {
 
 describe("the host's side of a run", () => {
   it("ends quietly when nobody reads the output any more", async () => {
-    const path = onDisk(WRITER, "writer");
+    const path = onDisk(ENDLESS_WRITER, "writer");
     const { status, signal, stderr } = await faultline(["run", path], {
       onOutput: (child) => child.stdout!.destroy(),
     });

@@ -20,12 +20,20 @@ export const WRITER: Uint8Array = program(`
   bf07000000 eb05 bf01000000 b8e7000000 0f05
 `);
 export const WRITER_BYTES: number = 1024 * 4096;
+/** The same, two thousand million times. */
+export const ENDLESS_WRITER: Uint8Array = withCount(WRITER, 0x7fff_ffff);
 
 /** `while ((n = read(0, buffer, 4096)) > 0) write(1, buffer, n); exit_group(n)`. */
 export const CAT: Uint8Array = program(`
   31c0 31ff 488db42400e0ffff ba00100000 0f05 4885c0 7e19 4889c2 b801000000 bf01000000 488db42400e0ffff 0f05 ebcf
   89c7 b8e7000000 0f05
 `);
+
+function withCount(writer: Uint8Array, count: number): Uint8Array {
+  const image = writer.slice();
+  new DataView(image.buffer).setUint32(0x1001, count, true);
+  return image;
+}
 
 /** Puts a program into a file of its own and gives the path. */
 export function onDisk(image: Uint8Array, name: string): string {

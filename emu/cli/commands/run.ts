@@ -66,7 +66,7 @@ export function runCommand(guestArguments: readonly string[]): CommandModule<obj
 }
 
 async function run(args: RunArguments, guestArguments: readonly string[]): Promise<void> {
-  const program = resolveProgram(args.arch, args.program);
+  const program = resolveProgram(chooseModel(args).arch, args.program);
   const image = readProgram(program.path);
   const model = chooseModel(args, programMachine(image));
   const options = sessionOptions(args, model);
