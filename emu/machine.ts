@@ -165,7 +165,13 @@ export class Machine implements CoreHost, Platform {
   advance(maxInstructions: number): StopReason | null {
     const lastSlice = this.slices + ADVANCE_SLICES;
     const lastInstruction = this.retired + ADVANCE_INSTRUCTIONS;
+    const adversarial = this.#options.tlb === "adversarial";
     while (this.stopReason === null && this.slices < lastSlice && this.retired < lastInstruction) {
+      if (adversarial) {
+        // Each core in its turn, halted and lazy ones too: hardware speculates whatever the core executes.
+        this.running = this.cores[this.slices % this.cores.length]!;
+        this.running.mmu.perturb();
+      }
       const core = this.scheduler.next();
       if (core === null) {
         this.stop({ kind: "deadlock", text: "no core can ever run again", status: 125 });

@@ -288,12 +288,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     super.halt();
   }
 
-  /** A slice starts: the adversarial policy may drop and prefetch translations, on idle and kernel cores as well. */
-  override setLimits(userLimit: number, kernelLimit: number): void {
-    this.mmu.perturb();
-    super.setLimits(userLimit, kernelLimit);
-  }
-
   /** The interrupt shadow lasts one instruction. */
   override userSliceEnd(): number {
     return this.#inShadow() ? this.clock + 1 : super.userSliceEnd();
