@@ -492,6 +492,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   pause(): void {
     if (this.state[CPL] === 3) this.pauses++;
+    this.charge(this.profile.pauseCycles);
   }
 
   // Microcode

@@ -21,6 +21,11 @@ export interface X86Profile {
   readonly deliveryCycles: number;
   readonly returnCycles: number;
   readonly systemCallCycles: number;
+  /**
+   * PAUSE gives the other cores this much of a lead: 140 on Skylake, about 10 before it (Intel 64 and IA-32 Architectures
+   * Optimization Reference Manual, "Pause Latency in Skylake Client Microarchitecture").
+   */
+  readonly pauseCycles: number;
   /** WRMSR to the local APIC, and other serialising system instructions. */
   readonly systemRegisterCycles: number;
 }
@@ -37,6 +42,7 @@ export const X86_DEFAULT_PROFILE: X86Profile = {
   deliveryCycles: 150,
   returnCycles: 100,
   systemCallCycles: 40,
+  pauseCycles: 140,
   systemRegisterCycles: 60,
 };
 
