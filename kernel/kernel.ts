@@ -140,7 +140,7 @@ export class Kernel implements KernelPort {
   /** True when every task is in user mode (or waits for its turn to go there): the machine can be saved. */
   isQuiet(): boolean {
     for (const queue of this.sched.queues) {
-      if (queue.unfinishedSwitch || queue.idle.context.traps.length !== 0) return false;
+      if (queue.unfinishedSwitch || queue.current.context.traps.length !== 0) return false;
     }
     for (const task of this.sched.tasks()) if (task.context.traps.length !== 0) return false;
     return true;

@@ -136,7 +136,10 @@ export function* finishTaskSwitch(k: Context): Work {
   k.cpu.setInterruptsEnabled(true);
   if (k.point(COST_IRQ_MASK)) yield;
   if (dropped !== NULL) yield* kernel.memory.dropMm(k, dropped);
-  if ((prev.state & TASK_DEAD) !== 0 && prev.released) yield* kernel.memory.freeStack(k, prev.at);
+  if ((prev.state & TASK_DEAD) !== 0) {
+    prev.context.reset();
+    if (prev.released) yield* kernel.memory.freeStack(k, prev.at);
+  }
   if (!next.started) {
     next.started = true;
     if (!next.idle) yield* kernel.process.scheduleTail(k);
