@@ -106,6 +106,7 @@ export class Memory implements MemorySubsystem {
     mmPkeyMap.set(ram, this.initMm, 1);
     this.frames.release(boot.firstFreeFrame);
     this.vmaFreeKind = kernel.rcu.register("vm_area_free", this.#vmaFreeRcu.bind(this));
+    kernel.register("memory", this);
   }
 
   #cache(boot: BootMemory, name: string, objectBytes: number, alignBytes: number): Slab {
