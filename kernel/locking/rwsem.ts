@@ -234,6 +234,11 @@ function* waitForLock(
   return -EINTR;
 }
 
+/** rwsem_wake(): what follows a release that says so. */
+export function* rwsemWake(k: Context, at: KPtr): Work {
+  yield* wake(k, at);
+}
+
 /** rwsem_wake(): somebody waits and nobody holds the lock in a way that excludes the first waiter. */
 function* wake(k: Context, at: KPtr): Work {
   const waitLock = semWaitLock.at(at) as KPtr;

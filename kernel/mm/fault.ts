@@ -25,10 +25,10 @@ import {
 import { GFP_HIGHUSER, GFP_ZERO } from "./gfp.ts";
 import { PTL } from "./locks.ts";
 import { type Memory, memoryOf } from "./memory.ts";
-import { MMF_UNSTABLE, mmFlags, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
+import { MMF_UNSTABLE, mmFlags, mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { pageMapcount, pageRefcount } from "./page.ts";
-import { allocateToPmd, installTable, NO_SLOT, pteSlot } from "./page-table.ts";
+import { installTable, NO_SLOT } from "./page-table.ts";
 import { pageAddNewAnonRmap, pageIsAnon, pageRemoveRmap } from "./rmap.ts";
 import { doFault } from "./shmem-fault.ts";
 import {
@@ -50,35 +50,53 @@ import {
   vmPageProtHi,
   vmPageProtLo,
 } from "./vma.ts";
+import { pageHi, pageLo } from "./vpn.ts";
 
 /** handle_mm_fault() under mmap_lock: walks, allocating upper tables, and handles the entry. @returns VM_FAULT_* */
 export function* handleMmFault(k: Context, f: FaultState): Work<number> {
   const m = memoryOf(k);
-  f.pmdSlot = yield* allocateToPmd(k, f.mm, f.page);
-  if (f.pmdSlot === NO_SLOT) return VM_FAULT_OOM;
-  if (k.point(COST_PTE)) yield;
-  f.origPmdLo = k.ram.read32(f.pmdSlot);
-  f.origPmdHi = k.ram.read32(f.pmdSlot + 4);
-  f.pteSlot = NO_SLOT;
-  if (!m.format.isNone(f.origPmdLo, f.origPmdHi)) {
-    const slot = pteSlot(m, m.format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
+  const ram = k.ram;
+  const format = m.format;
+  const vaLo = pageLo(f.page);
+  const vaHi = pageHi(f.page);
+  let table: number = mmPgd.get(ram, f.mm);
+  for (let level = format.levels; level > 2; level--) {
+    const slot = table + format.index(vaLo, vaHi, level) * 8;
     if (k.point(COST_PTE)) yield;
-    f.origLo = k.ram.read32(slot);
-    f.origHi = k.ram.read32(slot + 4);
-    if (!m.format.isNone(f.origLo, f.origHi)) f.pteSlot = slot;
+    if (format.isNone(ram.read32(slot), ram.read32(slot + 4)) && !(yield* installTable(k, f.mm, slot))) {
+      return VM_FAULT_OOM;
+    }
+    table = format.tableAddress(ram.read32(slot), ram.read32(slot + 4));
+  }
+  f.pmdSlot = table + format.index(vaLo, vaHi, 2) * 8;
+  if (k.point(COST_PTE)) yield;
+  f.origPmdLo = ram.read32(f.pmdSlot);
+  f.origPmdHi = ram.read32(f.pmdSlot + 4);
+  f.pteSlot = NO_SLOT;
+  if (!format.isNone(f.origPmdLo, f.origPmdHi)) {
+    const slot = format.tableAddress(f.origPmdLo, f.origPmdHi) + format.index(vaLo, vaHi, 1) * 8;
+    if (k.point(COST_PTE)) yield;
+    f.origLo = ram.read32(slot);
+    f.origHi = ram.read32(slot + 4);
+    if (!format.isNone(f.origLo, f.origHi)) f.pteSlot = slot;
   }
   return yield* handlePteFault(k, f);
 }
 
-/** The entry is read: `pteSlot` and `orig*` if there is one. @returns VM_FAULT_* */
-export function* handlePteFault(k: Context, f: FaultState): Work<number> {
+/**
+ * handle_pte_fault(): the entry is read, `pteSlot` and `orig*` if there is one. Plain, so that the chain of generators
+ * stays short. @returns VM_FAULT_* @hot
+ */
+export function handlePteFault(k: Context, f: FaultState): Work<number> {
+  if (f.pteSlot !== NO_SLOT) return handleEntry(k, f);
+  return vmaIsAnonymous(k.ram, f.vma) ? doAnonymousPage(k, f) : doFault(k, f);
+}
+
+/** There is an entry: it must be made to permit the access. */
+function* handleEntry(k: Context, f: FaultState): Work<number> {
   const m = memoryOf(k);
   const format = m.format;
   const speculative = (f.flags & FAULT_FLAG_SPECULATIVE) !== 0;
-  if (f.pteSlot === NO_SLOT) {
-    if (vmaIsAnonymous(k.ram, f.vma)) return yield* doAnonymousPage(k, f);
-    return yield* doFault(k, f);
-  }
   if (!format.isPresent(f.origLo, f.origHi)) {
     // Nothing is ever swapped out: only a speculative fault can have read something else than an entry.
     if (speculative) {
@@ -141,7 +159,8 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
       }
       if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return VM_FAULT_OOM;
     }
-    page = yield* m.frames.allocate(k, GFP_HIGHUSER | GFP_ZERO);
+    page = m.frames.tryAllocateZeroed(k);
+    if (page === NULL) page = yield* m.frames.allocate(k, GFP_HIGHUSER | GFP_ZERO);
     if (page === NULL) return VM_FAULT_OOM;
     if (k.point(COST_STEP)) yield;
   }
@@ -176,7 +195,8 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
       ram.write64(f.pteSlot, format.lo, format.hi);
     }
   }
-  yield* unlockPte(k, f);
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
   if (page !== NULL) m.putPage(k, page);
   return result;
 }

@@ -48,19 +48,19 @@ export class Gather {
   }
 
   /**
-   * Queues a page whose entry was cleared (__tlb_remove_page).
-   * @returns true if there is no room for another: flush before the next
+   * Queues a page whose entry was cleared (__tlb_remove_page). @hot
+   * @returns true if that filled the batch: nextBatch() before the next page
    */
-  *removePage(k: Context, page: KPtr): Work<boolean> {
-    if (this.#batches.length === 0 && this.#local.length < GATHER_BUNDLE) {
+  addPage(k: Context, page: KPtr): boolean {
+    const count = this.#batches.length;
+    if (count === 0) {
       this.#local.push(page);
-      return this.#local.length === GATHER_BUNDLE && !(yield* this.#nextBatch(k));
+      return this.#local.length === GATHER_BUNDLE;
     }
-    const batch = this.#batches[this.#batches.length - 1]!;
-    const base = memoryOf(k).frames.physical(batch) + BATCH_HEADER_BYTES;
+    const base = memoryOf(k).frames.physical(this.#batches[count - 1]!) + BATCH_HEADER_BYTES;
     batchEntry.set(k.ram, kptrOf(base + this.#used * 8), page);
     this.#used++;
-    return this.#used === BATCH_PAGES && !(yield* this.#nextBatch(k));
+    return this.#used === BATCH_PAGES;
   }
 
   /** Queues a table that was unlinked (pte_free_tlb and its kin). @param level of the table @param at page it began at */
@@ -71,7 +71,7 @@ export class Gather {
     if (at < this.start) this.start = at;
     this.end = Math.max(this.end, at + 1);
     this.strideLevel = this.strideLevel === 0 ? level + 1 : Math.min(this.strideLevel, level + 1);
-    if (yield* this.removePage(k, page)) yield* this.flush(k);
+    if (this.addPage(k, page) && !(yield* this.nextBatch(k))) yield* this.flush(k);
   }
 
   /** tlb_flush_mmu_tlbonly(): flushes what was cleared so far; frees nothing. */
@@ -109,8 +109,8 @@ export class Gather {
     if (m.frames.isOverfull(k)) yield* m.frames.drain(k);
   }
 
-  /** tlb_next_batch(): a batch page, if one is to be had without waiting. */
-  *#nextBatch(k: Context): Work<boolean> {
+  /** tlb_next_batch(): a batch page, if one is to be had without waiting; false: flush() before the next page. */
+  *nextBatch(k: Context): Work<boolean> {
     if (this.#batches.length === MAX_BATCHES) return false;
     const page = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
     if (page === NULL) return false;

@@ -37,7 +37,7 @@ export const oomLock: I32Field = globals.i32("oom_lock", "trylock");
 
 export interface MemoryOptions {
   readonly design: FaultDesign;
-  /** Fill freed frames with a pattern; default true. */
+  /** Fill freed frames with a pattern; default: if the run keeps a ledger. */
   readonly poison?: boolean;
 }
 
@@ -87,7 +87,10 @@ export class Memory implements MemorySubsystem {
     kernel.percpuBase = kptrOf(boot.take(percpuStride() * cores, 4096));
     kernel.arch.entry.takeBootMemory(kernel, boot);
     this.events = new VmEvents(cores);
-    this.frames = new Frames(ram, boot, { poison: options.poison ?? true, ledger: this.ledger });
+    this.frames = new Frames(ram, boot, {
+      poison: options.poison ?? this.ledger !== null,
+      ledger: this.ledger,
+    });
     this.globals = kptrOf(boot.take(globals.sizeBytes, 64));
     this.shmemOps = kptrOf(boot.take(64, 64));
     this.mmCache = this.#cache(boot, "mm_struct", MM_BYTES, 64);

@@ -13,7 +13,9 @@ import {
   downWriteKillable,
   downWriteTrylock,
   rwsemIsLocked,
+  rwsemWake,
   upRead,
+  upReadRelease,
   upWrite,
 } from "../locking/rwsem.ts";
 import { type KPtr, kptrOf } from "../struct.ts";
@@ -102,6 +104,16 @@ export function* mmapReadLockKillable(k: Context, mm: KPtr): Work<number> {
   if (downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) return 0;
   events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
   return yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "killable");
+}
+
+/** The plain half of mmap_read_unlock(), preceded by a point; true: mmapWake() must follow. @hot */
+export function mmapReadRelease(k: Context, mm: KPtr): boolean {
+  return upReadRelease(k, mmapLockOf(mm), MMAP_LOCK);
+}
+
+/** Wakes who waits for the lock. */
+export function* mmapWake(k: Context, mm: KPtr): Work {
+  yield* rwsemWake(k, mmapLockOf(mm));
 }
 
 /** mmap_read_unlock(). */

@@ -84,7 +84,7 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
       }
       if (k.point(COST_ATOMIC)) yield;
       pageRemoveRmap(ram, page);
-      if (yield* gather.removePage(k, page)) mustFlush = true;
+      if (gather.addPage(k, page) && !(yield* gather.nextBatch(k))) mustFlush = true;
     }
     if (anon !== 0) mmRssAnon.add(ram, gather.mm, -anon);
     if (shmem !== 0) mmRssShmem.add(ram, gather.mm, -shmem);

@@ -7,7 +7,7 @@
  */
 import { PF_ID, PF_P, PF_PK, PF_RSVD, PF_US, PF_WR } from "../../../mmu/index.ts";
 import type { Context, Work } from "../../context.ts";
-import { COST_ATOMIC, COST_IRQ_MASK, COST_STEP } from "../../costs.ts";
+import { COST_ATOMIC, COST_IRQ_MASK, COST_STEP, COST_UNLOCK } from "../../costs.ts";
 import { ABORTED, NOT_ATTEMPTED } from "../../mm/designs/design.ts";
 import { handleMmFault } from "../../mm/fault.ts";
 import {
@@ -23,8 +23,14 @@ import {
   VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from "../../mm/fault-state.ts";
-import { memoryOf } from "../../mm/memory.ts";
-import { mmapReadLockKillable, mmapReadTrylock, mmapReadUnlock } from "../../mm/mmap-lock.ts";
+import { type Memory, memoryOf } from "../../mm/memory.ts";
+import {
+  mmapReadLockKillable,
+  mmapReadRelease,
+  mmapReadTrylock,
+  mmapReadUnlock,
+  mmapWake,
+} from "../../mm/mmap-lock.ts";
 import { expandStackAndDowngrade, upgradeForStack } from "../../mm/stack.ts";
 import { PGFAULT, SPF_ABORT } from "../../mm/vm-events.ts";
 import { VM_GROWSDOWN, VM_PKEY_MASK_HI, vmFlags, vmFlagsHi, vmStart } from "../../mm/vma.ts";
@@ -46,28 +52,19 @@ const SEGV_PKUERR = 4;
 /** RFLAGS.AC as the trap saved it: user accesses were open. */
 const RFLAGS_AC: number = 1 << 18;
 
-/** exc_page_fault(): frame and CR2 (halves). Interrupts are off on entry. */
-export function* pageFault(k: Context, frame: KPtr, lo: number, hi: number): Work {
+/**
+ * exc_page_fault(): frame and CR2 (halves). Interrupts are off on entry. Plain, so that the chain of generators stays
+ * short. @hot
+ */
+export function pageFault(k: Context, frame: KPtr, lo: number, hi: number): Work {
   const error = k.ram.read32(frame + REGS_ORIG_AX);
-  if (hi < 0) {
-    yield* kernelAddressFault(k, frame, error, lo, hi);
-    return;
-  }
-  const fromUser = (error & PF_US) !== 0;
-  if (!fromUser && !(yield* checkKernelAccess(k, frame, error, lo, hi))) return;
-  const mm = k.task === null ? NULL : k.task.mm;
-  if ((error & PF_RSVD) !== 0) {
-    yield* die(k, frame, `Bad pagetable at ${hex(lo, hi)}`, error);
-    return;
-  }
-  if (mm === NULL || k.pagefaultDisabled !== 0 || (k.atomicDepth !== 0 && !fromUser)) {
-    yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
-    return;
-  }
-  if (fromUser || (k.ram.read32(frame + REGS_FLAGS) & RFLAGS_IF) !== 0) {
-    k.cpu.setInterruptsEnabled(true);
-    if (k.point(COST_IRQ_MASK)) yield;
-  }
+  if ((error & (PF_US | PF_RSVD)) !== PF_US || hi < 0) return unusualFault(k, frame, error, lo, hi);
+  const mm = k.task!.mm;
+  return userAddressFault(k, frame, startFault(k, mm, error, lo, hi), true);
+}
+
+/** The fault record of the running task, filled. @hot */
+function startFault(k: Context, mm: KPtr, error: number, lo: number, hi: number): FaultState {
   const f = memoryOf(k).faultState(k);
   f.mm = mm;
   f.lo = lo;
@@ -76,53 +73,103 @@ export function* pageFault(k: Context, frame: KPtr, lo: number, hi: number): Wor
   f.archError = error;
   f.flags =
     FAULT_FLAG_DEFAULT |
-    (fromUser ? FAULT_FLAG_USER : 0) |
+    ((error & PF_US) !== 0 ? FAULT_FLAG_USER : 0) |
     ((error & PF_WR) !== 0 ? FAULT_FLAG_WRITE : 0) |
     ((error & PF_ID) !== 0 ? FAULT_FLAG_INSTRUCTION : 0);
-  yield* userAddressFault(k, frame, f);
+  return f;
 }
 
-/** do_user_addr_fault(), from the attempt on. */
-function* userAddressFault(k: Context, frame: KPtr, f: FaultState): Work {
-  const m = memoryOf(k);
-  let result = yield* m.design.attempt(k, f);
-  if (result !== NOT_ATTEMPTED) {
-    if (result !== ABORTED) {
-      if (isSignalled(k, f, result)) return;
-      if ((result & VM_FAULT_RETRY) === 0) {
-        m.events.count(k.cpu.id, PGFAULT);
-        if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
-        return;
-      }
-    }
-    m.events.count(k.cpu.id, SPF_ABORT);
+/** Everything but an access of user code to a user address. */
+function* unusualFault(k: Context, frame: KPtr, error: number, lo: number, hi: number): Work {
+  if (hi < 0) {
+    // The kernel's half: user code gets SIGSEGV, kernel code has no business there.
+    if (k.point(COST_STEP)) yield;
+    yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
+    return;
   }
+  const fromUser = (error & PF_US) !== 0;
+  if (!fromUser && !(yield* checkKernelAccess(k, frame, error, lo, hi))) return;
+  if ((error & PF_RSVD) !== 0) {
+    yield* die(k, frame, `Bad pagetable at ${hex(lo, hi)}`, error);
+    return;
+  }
+  const mm = k.task === null ? NULL : k.task.mm;
+  if (mm === NULL || k.pagefaultDisabled !== 0 || k.atomicDepth !== 0) {
+    yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
+    return;
+  }
+  const wereOn = (k.ram.read32(frame + REGS_FLAGS) & RFLAGS_IF) !== 0;
+  yield* userAddressFault(k, frame, startFault(k, mm, error, lo, hi), wereOn);
+}
+
+/** do_user_addr_fault(). @param enable interrupts were on where the fault came from */
+function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boolean): Work {
+  const m = memoryOf(k);
+  if (enable) {
+    k.cpu.setInterruptsEnabled(true);
+    if (k.point(COST_IRQ_MASK)) yield;
+  }
+  if (m.design.attempts && (yield* attemptFault(k, m, frame, f))) return;
   for (;;) {
-    if (!(yield* lockAndFindVma(k, frame, f))) {
+    if (k.point(COST_ATOMIC)) yield;
+    if (!mmapReadTrylock(k, f.mm) && !(yield* lockSlow(k, frame, f))) {
+      yield* badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0);
+      return;
+    }
+    if (!findCovering(k, f) && !(yield* growStack(k, f))) {
       yield* badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0);
       return;
     }
     if (m.mmu.accessError(k, f)) {
-      const key = vmFlagsHi.get(k.ram, f.vma) & VM_PKEY_MASK_HI;
-      const kind = (f.archError & PF_WR) !== 0 ? "write" : "read";
-      const byKey =
-        (f.archError & PF_PK) !== 0 || ((f.archError & PF_ID) === 0 && !m.mmu.keyPermits(k, key, kind));
-      yield* mmapReadUnlock(k, f.mm);
-      yield* badArea(k, frame, f.archError, f.lo, f.hi, byKey ? SEGV_PKUERR : SEGV_ACCERR, byKey ? key : 0);
+      yield* accessError(k, m, frame, f);
       return;
     }
-    result = yield* handleMmFault(k, f);
+    const result = yield* handleMmFault(k, f);
     if (isSignalled(k, f, result)) {
       // The lock went with VM_FAULT_RETRY.
       if (!userMode(k.ram, frame)) yield* kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi);
       return;
     }
-    if ((result & VM_FAULT_RETRY) === 0 || (f.flags & FAULT_FLAG_ALLOW_RETRY) === 0) break;
+    if ((result & VM_FAULT_RETRY) === 0 || (f.flags & FAULT_FLAG_ALLOW_RETRY) === 0) {
+      if (k.point(COST_UNLOCK)) yield;
+      if (mmapReadRelease(k, f.mm)) yield* mmapWake(k, f.mm);
+      m.events.count(k.cpu.id, PGFAULT);
+      if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
+      return;
+    }
     f.flags |= FAULT_FLAG_TRIED;
   }
-  yield* mmapReadUnlock(k, f.mm);
-  m.events.count(k.cpu.id, PGFAULT);
-  if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
+}
+
+/** The design's way without mmap_lock; false: it did not work out, go on with the lock. */
+function* attemptFault(k: Context, m: Memory, frame: KPtr, f: FaultState): Work<boolean> {
+  const result = yield* m.design.attempt(k, f);
+  if (result === NOT_ATTEMPTED) return false;
+  if (result !== ABORTED) {
+    if (isSignalled(k, f, result)) return true;
+    if ((result & VM_FAULT_RETRY) === 0) {
+      m.events.count(k.cpu.id, PGFAULT);
+      if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
+      return true;
+    }
+  }
+  m.events.count(k.cpu.id, SPF_ABORT);
+  return false;
+}
+
+/** Finds the VMA of the address; false: the address lies below it, or there is none. Locks: mmap_lock. @hot */
+function findCovering(k: Context, f: FaultState): boolean {
+  f.vma = findVma(k.ram, f.mm, f.page);
+  return f.vma !== NULL && vmStart.get(k.ram, f.vma) <= f.page;
+}
+
+/**
+ * The lock is contended. Kernel code that faults with it held, or where no fault is expected, must not wait for it: only a
+ * site of the exception table may. @returns false: nothing is held, and the access fails
+ */
+function* lockSlow(k: Context, frame: KPtr, f: FaultState): Work<boolean> {
+  if (!userMode(k.ram, frame) && !hasFixup(k, frame)) return false;
+  return (yield* mmapReadLockKillable(k, f.mm)) === 0;
 }
 
 /** fault_signal_pending(): a fault that would be retried gives way to a signal. */
@@ -134,27 +181,25 @@ function isSignalled(k: Context, f: FaultState, result: number): boolean {
   return process.fatalSignalPending(task);
 }
 
-/**
- * lock_mm_and_find_vma(): mmap_lock for read and the VMA of the address, after growing a stack if need be. Kernel code
- * that faults with the lock held, or where no fault is expected, must not wait for it: then only a site of the
- * exception table may go on. @returns false: no VMA, nothing is held
- */
-function* lockAndFindVma(k: Context, frame: KPtr, f: FaultState): Work<boolean> {
+/** The rest of lock_mm_and_find_vma(): a stack that is to grow to the address; false: nothing is held. */
+function* growStack(k: Context, f: FaultState): Work<boolean> {
   const ram = k.ram;
-  if (k.point(COST_ATOMIC)) yield;
-  if (!mmapReadTrylock(k, f.mm)) {
-    if (!userMode(ram, frame) && !hasFixup(k, frame)) return false;
-    if ((yield* mmapReadLockKillable(k, f.mm)) !== 0) return false;
-  }
-  if (k.point(COST_STEP)) yield;
-  f.vma = findVma(ram, f.mm, f.page);
-  if (f.vma !== NULL && vmStart.get(ram, f.vma) <= f.page) return true;
   if (f.vma === NULL || (vmFlags.get(ram, f.vma) & VM_GROWSDOWN) === 0) {
     yield* mmapReadUnlock(k, f.mm);
     return false;
   }
   if (!(yield* upgradeForStack(k, f.mm))) return false;
   return yield* expandStackAndDowngrade(k, f);
+}
+
+/** bad_area_access_error(): releases mmap_lock. */
+function* accessError(k: Context, m: Memory, frame: KPtr, f: FaultState): Work {
+  const key = vmFlagsHi.get(k.ram, f.vma) & VM_PKEY_MASK_HI;
+  const kind = (f.archError & PF_WR) !== 0 ? "write" : "read";
+  const byKey =
+    (f.archError & PF_PK) !== 0 || ((f.archError & PF_ID) === 0 && !m.mmu.keyPermits(k, key, kind));
+  yield* mmapReadUnlock(k, f.mm);
+  yield* badArea(k, frame, f.archError, f.lo, f.hi, byKey ? SEGV_PKUERR : SEGV_ACCERR, byKey ? key : 0);
 }
 
 /** What a failed fault means for who made it (the end of do_user_addr_fault). */
@@ -207,12 +252,6 @@ function send(
   pkey: number,
 ): void {
   k.kernel.process.forceSignal(k, { signo, code, lo, hi, trap: VECTOR_PF, error, pkey });
-}
-
-/** A fault on an address of the kernel's half: user code gets SIGSEGV, kernel code has no business there. */
-function* kernelAddressFault(k: Context, frame: KPtr, error: number, lo: number, hi: number): Work {
-  if (k.point(COST_STEP)) yield;
-  yield* badArea(k, frame, error, lo, hi, SEGV_MAPERR, 0);
 }
 
 /** Accesses of kernel code that are bugs whatever is mapped: execution (SMEP), data without open user access (SMAP). */

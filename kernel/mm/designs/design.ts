@@ -22,6 +22,9 @@ export abstract class FaultDesign {
   /** One line for `faultline list designs`. */
   abstract readonly summary: string;
 
+  /** attempt() may do something: else it is not called. */
+  readonly attempts: boolean = false;
+
   /**
    * Tries to handle a fault without mmap_lock. `f` has mm, address, flags and archError.
    * @returns VM_FAULT_* of the fault core, ABORTED or NOT_ATTEMPTED; the last two and VM_FAULT_RETRY: take mmap_lock

@@ -53,6 +53,8 @@ export class SpfMm extends FaultDesign {
   override readonly name: string = "spf-mm";
   override readonly summary: string = "Lespinasse v2: per-mm sequence count, VMA copy, RCU-freed VMAs";
 
+  override readonly attempts: boolean = true;
+
   override *attempt(k: Context, f: FaultState): Work<number> {
     if (k.point(COST_ACCESS)) yield;
     if (!this.gate(k, f)) return NOT_ATTEMPTED;
