@@ -185,7 +185,7 @@ export abstract class Core implements Cpu {
   #pointSlow(): boolean {
     this.interrupts.advance(this.clock);
     if (this.interruptDeliverable()) return true;
-    const yields = this.sliceEnds || this.host.pointReached(this);
+    const yields = this.sliceEnds || (this.clock >= this.kernelLimit && this.host.pointReached(this));
     this.updatePointLimit();
     return yields;
   }

@@ -271,8 +271,12 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   }
 
   setInterruptsEnabled(enabled: boolean): void {
-    if (enabled) this.state[SYSTEM_FLAGS] |= RFLAGS_IF;
-    else this.state[SYSTEM_FLAGS] &= ~RFLAGS_IF;
+    if (!enabled) {
+      // The limit may stay too low: a point past it finds nothing to accept, and computes it afresh.
+      this.state[SYSTEM_FLAGS] &= ~RFLAGS_IF;
+      return;
+    }
+    this.state[SYSTEM_FLAGS] |= RFLAGS_IF;
     this.updatePointLimit();
   }
 
