@@ -11,7 +11,7 @@ export type OpenFile =
       /** Process whose /proc files it shows. */
       readonly pid: number;
       /** What a read at offset 0 last generated; null: nothing was read so far. */
-      content: Uint8Array | null;
+      content: string | null;
       position: number;
     };
 

@@ -139,9 +139,9 @@ function* readText(
     const group = processOf(k.task!).group.table.groupOfPid(file.pid);
     const text =
       file.path === "vmstat" ? yield* procVmstat(k) : group === null ? "" : yield* procMaps(k, group);
-    file.content = new TextEncoder().encode(text);
+    file.content = text;
   }
-  const bytes = file.content.subarray(file.position, file.position + length);
+  const bytes = new TextEncoder().encode(file.content).subarray(file.position, file.position + length);
   const copied = bytes.length - (yield* copyToUser(k, at.lo, at.hi, bytes));
   if (copied === 0 && bytes.length > 0) return -EFAULT;
   file.position += copied;

@@ -8,7 +8,7 @@ import type { SignalInfo } from "../signal/signal-info.ts";
 import { kptrOf } from "../struct.ts";
 import { ProcessState, processOf, type SavedProcessState } from "./process-state.ts";
 import type { ProcessTable } from "./process-table.ts";
-import { type ProgramImage, type ResourceLimit, ThreadGroup } from "./thread-group.ts";
+import { type ProgramImage, ThreadGroup } from "./thread-group.ts";
 
 interface SavedGroup {
   tgid: number;
@@ -16,7 +16,8 @@ interface SavedGroup {
   shared: SignalInfo[];
   exitSignal: number;
   image: ProgramImage;
-  limits: ResourceLimit[];
+  /** Soft and hard; -1: no limit. */
+  limits: [number, number][];
   startCycles: number;
   fields: Pick<ThreadGroup, (typeof GROUP_FIELDS)[number]>;
 }
@@ -142,7 +143,7 @@ function saveGroup(group: ThreadGroup): SavedGroup {
     shared: group.shared.save(),
     exitSignal: group.exitSignal,
     image: group.image,
-    limits: group.limits.map((limit) => ({ ...limit })),
+    limits: group.limits.map(({ soft, hard }) => [finite(soft), finite(hard)]),
     startCycles: group.startCycles,
     fields: Object.fromEntries(GROUP_FIELDS.map((name) => [name, group[name]])) as SavedGroup["fields"],
   };
@@ -155,10 +156,18 @@ function restoredGroup(table: ProcessTable, saved: SavedGroup): ThreadGroup {
     parent: null,
     exitSignal: saved.exitSignal,
     image: saved.image,
-    limits: saved.limits,
+    limits: saved.limits.map(([soft, hard]) => ({ soft: unlimited(soft), hard: unlimited(hard) })),
     startCycles: saved.startCycles,
   });
   Object.assign(group, saved.fields);
   group.shared.restore(saved.shared);
   return group;
+}
+
+function finite(limit: number): number {
+  return limit === Number.POSITIVE_INFINITY ? -1 : limit;
+}
+
+function unlimited(limit: number): number {
+  return limit === -1 ? Number.POSITIVE_INFINITY : limit;
 }
