@@ -19,7 +19,7 @@ import { lockAcquired, lockReleased, mightSleep } from "./lockdep.ts";
 import { WaiterList } from "./waiter-list.ts";
 
 const SEM = new StructLayout("percpu_rw_semaphore");
-/** Readers inside, one count per core, each on a line of its own. */
+/** Readers inside, one count per core. */
 const readCount: PtrField = SEM.ptr("read_count", "constant");
 /** rcu_sync: IDLE: readers use the fast path. */
 const syncState: I32Field = SEM.i32("rss.gp_state", "marked");
@@ -38,11 +38,12 @@ const PASSED = 2;
 const EXIT = 3;
 const REPLAY = 4;
 
-const LINE_BYTES = 64;
+/** The counts lie side by side, where a per-core allocator would put each into its core's own area. */
+const COUNT_BYTES = 4;
 
 /** Size of the array of counts that percpuInitRwsem is given. */
 export function percpuRwsemCountsBytes(cpus: number): number {
-  return cpus * LINE_BYTES;
+  return cpus * COUNT_BYTES;
 }
 
 /** percpu_init_rwsem(). @param counts zeroed memory of percpuRwsemCountsBytes(); the caller frees it at the end */
@@ -174,7 +175,7 @@ function wakeAll(k: Context, at: KPtr): void {
 
 /** this_cpu_inc() or this_cpu_dec(). @hot */
 function countReader(k: Context, at: KPtr, delta: number): true {
-  const word = readCount.get(k.ram, at) + k.cpu.id * LINE_BYTES;
+  const word = readCount.get(k.ram, at) + k.cpu.id * COUNT_BYTES;
   k.ram.write32(word, (k.ram.read32(word) + delta) | 0);
   return true;
 }
@@ -189,7 +190,7 @@ function sumReaders(k: Context, at: KPtr): number {
   const counts = readCount.get(k.ram, at);
   let sum = 0;
   for (let cpu = 0; cpu < k.kernel.platform.cpus.length; cpu++) {
-    sum = (sum + k.ram.read32(counts + cpu * LINE_BYTES)) | 0;
+    sum = (sum + k.ram.read32(counts + cpu * COUNT_BYTES)) | 0;
   }
   return sum;
 }
