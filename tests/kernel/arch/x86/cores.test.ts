@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { X86Cpu } from "../../../../emu/hardware.ts";
 import type { Context, Work } from "../../../../kernel/context.ts";
 import { CpuSet } from "../../../../kernel/cpu-set.ts";
 import { smpCallFunctionMany } from "../../../../kernel/cross-call.ts";
@@ -100,6 +101,35 @@ describe.each(CONFIGURATIONS)("on $cpus emulated cores, $scheduler, seed $seed",
     }
   });
 });
+
+test.each(["timed", "random"] as const)(
+  "NMIs reach idle, waiting and running cores and leave no trace, %s",
+  (scheduler) => {
+    const lock = kptrOf(SCRATCH);
+    let phase = 0;
+    const real = new RealMachine({ cpus: 3, scheduler, seed: 4 }, [
+      function* (k) {
+        yield* spinLock(k, lock, SPIN);
+        phase = 1;
+        for (let round = 0; round < 40; round++) if (k.point(100)) yield;
+        for (let target = 0; target < 3; target++) {
+          (k.cpu as X86Cpu).wrmsr(0x830, 0x400, target);
+          for (let round = 0; round < 40; round++) if (k.point(100)) yield;
+        }
+        spinUnlock(k, lock, SPIN);
+      },
+      function* (k) {
+        while (phase === 0) if (k.point(50)) yield;
+        yield* spinLock(k, lock, SPIN);
+        spinUnlock(k, lock, SPIN);
+      },
+    ]);
+    expect(real.run()).toBe("power-off");
+    expect(real.kernel.reports).toEqual([]);
+    expect(real.kernel.counters.get("NMI")).toBe(3);
+    expect(real.lines.filter((line) => line.includes("Uhhuh. NMI received"))).toHaveLength(3);
+  },
+);
 
 test("the same seed gives the same hashes, twice", () => {
   const hashes = [1, 2].map(() => {
