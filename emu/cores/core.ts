@@ -339,6 +339,13 @@ export abstract class Core implements Cpu {
     }
   }
 
+  /** After a system instruction: true if the slice goes on in guest code, with no interrupt to accept. @hot */
+  goesOn(): boolean {
+    if (this.phase !== "execute" || this.sliceEnds || this.clock >= this.userLimit) return false;
+    this.interrupts.advance(this.clock);
+    return !this.interruptDeliverable();
+  }
+
   /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
   #continues(): boolean {
     return this.waitAddress < 0 && !this.sliceEnds && this.interruptDeliverable();

@@ -130,7 +130,7 @@ export class Interpreter implements Engine {
     const F = core.mmu.fast;
     const u8 = this.#ram.u8;
     const view = this.#ram.view;
-    const fastBase = core.regime * FAST_REGIME_WORDS;
+    let fastBase = core.regime * FAST_REGIME_WORDS;
     let budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userSliceEnd() - core.clock);
     let left = budget;
     let page = this.#resumePage[core.id]!;
@@ -234,7 +234,15 @@ export class Interpreter implements Engine {
           S[PC] = code[pc + 4]!;
           S[PC + 1] = code[pc + 5]!;
           core.helper(code[pc + 1]!, S[a]!, S[a + 1]!, S[b]!, S[b + 1]!, page.markLo[mark]!, page.pageHi);
-          return "phase";
+          if (!core.goesOn()) return "phase";
+          fastBase = core.regime * FAST_REGIME_WORDS;
+          budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userSliceEnd() - core.clock);
+          left = budget;
+          pc = this.#find(core);
+          if (pc < 0) return this.#exit;
+          page = this.#page!;
+          code = page.words;
+          continue;
         }
         case 6: {
           // TRAP_IF
