@@ -8,6 +8,7 @@ import { Processes } from "./tasks/processes.ts";
 
 export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";
+export { showState } from "./show-state.ts";
 
 /** The fault designs that can be chosen. */
 export function listDesigns(): readonly { name: string; description: string }[] {

@@ -1,4 +1,5 @@
 /** What a run comes to: its exit status, and what is to be said about it. */
+import { showState } from "../../kernel/index.ts";
 import { formatViolation } from "../../mmu/index.ts";
 import type { RunEnd } from "./host.ts";
 import type { Session } from "./session.ts";
@@ -29,6 +30,7 @@ export function judge(session: Session, end: RunEnd): Verdict {
   } else if (!ended) {
     lines.push(`faultline: ${reason.kind}: ${reason.text}`);
   }
+  if (reason.kind === "deadlock") lines.push(...showState(session.kernel).split("\n"));
   const violations = violationLines(session);
   lines.push(...violations);
   const violated = violations.length > 0 || reason.kind === "deadlock" || reason.kind === "panic";
