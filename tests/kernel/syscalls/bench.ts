@@ -19,6 +19,7 @@ import { FileTable } from "../../../kernel/fs/file-table.ts";
 import type { Task } from "../../../kernel/sched/task.ts";
 import { SignalActions } from "../../../kernel/signal/signal-action.ts";
 import { defaultLimits, Processes, ProcessState, ThreadGroup } from "../../../kernel/tasks/index.ts";
+import type { FakeCpu } from "../support/fake-cpu.ts";
 import { FakeMachine } from "../support/fake-machine.ts";
 
 /** User memory: a writable page, a read-only page, nothing, a writable page. */
@@ -38,8 +39,13 @@ export class SyscallBench {
   readonly processes: Processes;
 
   constructor(options: { cpus?: number; seed?: number } = {}) {
-    // The first task loops in user mode for ever.
-    this.machine = new FakeMachine({ ...options, user: () => {} });
+    // The first task loops in user mode for ever; time passes on halted cores too.
+    const user = (running: FakeCpu): void => {
+      for (const cpu of this.machine.cpus) {
+        if (cpu.phase === "halted" && cpu.clock < running.clock) cpu.clock = running.clock;
+      }
+    };
+    this.machine = new FakeMachine({ ...options, user });
     const { kernel } = this.machine;
     (kernel.arch as unknown as { process: X86Process }).process = new X86Process();
     this.processes = new Processes(kernel);
