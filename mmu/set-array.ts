@@ -153,9 +153,25 @@ export class SetArray {
   /** Word index of the entry for an address under a context (or global), or -1. Changes nothing. @hot */
   find(lo: number, hi: number, shift: number, context: number): number {
     const set = this.#setOf(lo, hi, shift);
-    const header = this.#headers + set * this.#headerStride;
-    if (this.#words[header + HEADER_VALID] === 0) return -1;
-    return this.#match(header, this.#first + set * this.#stride, keyLo(lo, shift), keyHi(hi, shift), context);
+    const keys = this.#headers + set * this.#headerStride + HEADER_KEYS;
+    return this.#match(keys, this.#first + set * this.#stride, keyLo(lo, shift), keyHi(hi, shift), context);
+  }
+
+  /** find() for 4 KiB pages. @hot */
+  findPage(lo: number, hi: number, context: number): number {
+    const words = this.#words;
+    const set = (lo >>> 12) & this.#setMask;
+    const wantLo = (lo & ~0xfff) | 12;
+    const keys = this.#headers + set * this.#headerStride + HEADER_KEYS;
+    const end = keys + this.#ways;
+    for (let key = keys; key < end; key++) {
+      if (words[key] !== wantLo) continue;
+      const at = this.#first + set * this.#stride + (key - keys) * ENTRY_WORDS;
+      if (words[at + ENTRY_KEY_HI] !== hi) continue;
+      if (words[at + ENTRY_CONTEXT] === context) return at;
+      if ((words[at + ENTRY_ATTRIBUTES] & ATTRIBUTE_GLOBAL) !== 0) return at;
+    }
+    return -1;
   }
 
   /**
@@ -164,32 +180,52 @@ export class SetArray {
    * settle(). @hot
    */
   claim(lo: number, hi: number, shift: number, context: number): number {
+    const at = this.find(lo, hi, shift, context);
+    if (at < 0) return this.claimMissing(lo, hi, shift, context);
+    this.#detach(at);
+    this.#words[at + ENTRY_CONTEXT] = context;
+    return at;
+  }
+
+  /** claim() of an entry that find() does not find. @hot */
+  claimMissing(lo: number, hi: number, shift: number, context: number): number {
     const words = this.#words;
     const set = this.#setOf(lo, hi, shift);
     const header = this.#headers + set * this.#headerStride;
     const first = this.#first + set * this.#stride;
     const wantLo = keyLo(lo, shift);
-    const wantHi = keyHi(hi, shift);
-    const valid = words[header + HEADER_VALID];
-    let at = valid === 0 ? -1 : this.#match(header, first, wantLo, wantHi, context);
-    if (at >= 0) {
-      this.#detach(at);
-    } else {
-      const free = ~valid & this.#fullMask;
-      const way = free !== 0 ? 31 - Math.clz32(free & -free) : this.#makeRoom(header, first);
-      words[header + HEADER_VALID] = valid | (1 << way);
-      words[header + HEADER_KEYS + way] = wantLo;
-      at = first + way * ENTRY_WORDS;
-    }
+    const free = ~words[header + HEADER_VALID] & this.#fullMask;
+    const way = free !== 0 ? 31 - Math.clz32(free & -free) : this.#makeRoom(header, first);
+    words[header + HEADER_VALID] |= 1 << way;
+    words[header + HEADER_KEYS + way] = wantLo;
     words[this.#occupied] |= this.bit;
+    const at = first + way * ENTRY_WORDS;
     words[at] = wantLo;
-    words[at + ENTRY_KEY_HI] = wantHi;
+    words[at + ENTRY_KEY_HI] = keyHi(hi, shift);
     words[at + ENTRY_CONTEXT] = context;
     return at;
   }
 
   /** Ends a fill: tells who follows it. @hot */
   settle(at: number): void {
+    if (this.#isFollowed) this.#settleFollowed(at);
+  }
+
+  /** Writes the words of an entry that a fill has claimed, and ends the fill. @hot */
+  complete(
+    at: number,
+    attributes: number,
+    frameLo: number,
+    frameHi: number,
+    slot: number,
+    root: number,
+  ): void {
+    const words = this.#words;
+    words[at + ENTRY_ATTRIBUTES] = attributes;
+    words[at + ENTRY_FRAME_LO] = frameLo;
+    words[at + ENTRY_FRAME_HI] = frameHi;
+    words[at + ENTRY_SLOT] = slot;
+    words[at + ENTRY_ROOT] = root;
     if (this.#isFollowed) this.#settleFollowed(at);
   }
 
@@ -212,15 +248,12 @@ export class SetArray {
     const words = this.#words;
     const set = this.#setOf(lo, hi, shift);
     const header = this.#headers + set * this.#headerStride;
-    if (words[header + HEADER_VALID] === 0) return 0;
     const wantLo = keyLo(lo, shift);
-    const wantHi = keyHi(hi, shift);
-    const first = this.#first + set * this.#stride;
     let dropped = 0;
     for (let way = 0; way < this.#ways; way++) {
       if (words[header + HEADER_KEYS + way] !== wantLo) continue;
-      const at = first + way * ENTRY_WORDS;
-      if (words[at + ENTRY_KEY_HI] !== wantHi || !this.#inScope(at, context, globals)) continue;
+      const at = this.#first + set * this.#stride + way * ENTRY_WORDS;
+      if (words[at + ENTRY_KEY_HI] !== keyHi(hi, shift) || !this.#inScope(at, context, globals)) continue;
       this.#remove(header, way, at);
       dropped++;
     }
@@ -266,6 +299,11 @@ export class SetArray {
     return this.#first + entry * ENTRY_WORDS;
   }
 
+  /** The word index is that of one of its entries. */
+  holds(at: number): boolean {
+    return at >= this.#first && at < this.#first + this.entries * ENTRY_WORDS;
+  }
+
   /** The entry's number in the ledger. @hot */
   holdingOf(at: number): number {
     return this.#holdings + ((at - this.#first) >> 3);
@@ -296,9 +334,8 @@ export class SetArray {
   }
 
   /** @hot */
-  #match(header: number, first: number, wantLo: number, wantHi: number, context: number): number {
+  #match(keys: number, first: number, wantLo: number, wantHi: number, context: number): number {
     const words = this.#words;
-    const keys = header + HEADER_KEYS;
     const end = keys + this.#ways;
     for (let key = keys; key < end; key++) {
       if (words[key] !== wantLo) continue;

@@ -27,6 +27,8 @@ import {
   ATTRIBUTE_D,
   ATTRIBUTE_FRAGMENT,
   ATTRIBUTE_KEY_SHIFT,
+  regionBit,
+  S_LARGE,
   S_OCCUPIED,
   S_PCID,
   S_PREFETCH,
@@ -68,6 +70,8 @@ export class X86Caches {
   /** All, in the order of their structure numbers. */
   readonly arrays: readonly SetArray[];
   readonly #words: Int32Array;
+  /** Bits of the TLBs that can hold 2 MiB or 1 GiB entries. */
+  readonly #largeHolders: number;
 
   constructor(host: ArrayHost, profile: X86TranslationProfile, keeper: FastKeeper) {
     this.#words = host.words;
@@ -98,12 +102,16 @@ export class X86Caches {
     const pde = cache(profile.pde);
     this.tlbs = [this.l1d4k, this.l1d2m, this.l1d1g, this.l1i4k, this.l1i2m, this.stlb, this.stlb1g];
     this.walkCaches = [null, null, pde, pdpte, pml4e, pml5e];
+    this.#largeHolders = this.l1d2m.bit | this.l1d1g.bit | this.l1i2m.bit | this.stlb.bit | this.stlb1g.bit;
     this.arrays = [...this.tlbs, pml5e, pml4e, pdpte, pde];
   }
 
   /** Enters an image into the second level; returns its word index. */
   fillSecond(image: number): number {
-    return this.secondFor(this.#words[image] & 0x3f).insert(image);
+    const words = this.#words;
+    const shift = words[image] & 0x3f;
+    if (shift !== 12) words[S_LARGE] |= regionBit(words[image], words[image + ENTRY_KEY_HI]);
+    return this.secondFor(shift).insert(image);
   }
 
   /** The second-level TLB of a page size. */
@@ -115,6 +123,8 @@ export class X86Caches {
   fillFirst(image: number, lo: number, hi: number, kind: number): number {
     const words = this.#words;
     const shift = words[image] & 0x3f;
+    if (shift === 12) return (kind === FETCH ? this.l1i4k : this.l1d4k).insert(image);
+    words[S_LARGE] |= regionBit(lo, hi);
     if (kind !== FETCH) return this.firstFor(shift, kind).insert(image);
     if (shift !== 30) return this.firstFor(shift, kind).insert(image);
     const fragment = S_PREFETCH + W_IMAGE;
@@ -124,6 +134,25 @@ export class X86Caches {
     words[fragment + ENTRY_ATTRIBUTES] |= ATTRIBUTE_FRAGMENT;
     words[fragment + ENTRY_FRAME_LO] |= (lo >>> 12) & 0x3_fe00;
     return this.l1i2m.insert(fragment);
+  }
+
+  /** Word index of a first-level entry of 2 MiB or 1 GiB, or -1. */
+  findLarge(lo: number, hi: number, kind: number, pcid: number): number {
+    if (kind === FETCH) return this.l1i2m.find(lo, hi, 21, pcid);
+    const at = this.l1d2m.find(lo, hi, 21, pcid);
+    return at >= 0 ? at : this.l1d1g.find(lo, hi, 30, pcid);
+  }
+
+  /** Word index of a second-level entry of 2 MiB or 1 GiB, or -1. */
+  findSecondLarge(lo: number, hi: number, pcid: number): number {
+    const at = this.stlb.find(lo, hi, 21, pcid);
+    return at >= 0 ? at : this.stlb1g.find(lo, hi, 30, pcid);
+  }
+
+  /** The ledger's number of the TLB entry at a word index. */
+  holdingOf(at: number): number {
+    for (const tlb of this.tlbs) if (tlb.holds(at)) return tlb.holdingOf(at);
+    throw new Error(`word ${at} is no TLB entry`);
   }
 
   /** Word index of a first-level entry of any size for an address under the current PCID, or -1. */
@@ -156,14 +185,31 @@ export class X86Caches {
 
   /** TLB entries of any size that translate an address under a PCID; globals too unless `globals` is 0. */
   dropPage(lo: number, hi: number, pcid: number, globals: number): number {
-    const occupied = this.#words[S_OCCUPIED];
-    let dropped = 0;
-    for (let i = 0; i < this.tlbs.length; i++) {
-      const tlb = this.tlbs[i];
-      if ((occupied & tlb.bit) !== 0) dropped += tlb.dropAddress(lo, hi, TLB_SHIFTS[i], pcid, globals);
+    if ((this.#words[S_LARGE] & regionBit(lo, hi)) !== 0) {
+      return this.#dropAnyPage(lo, hi, pcid, globals);
     }
-    if ((occupied & this.stlb.bit) !== 0) dropped += this.stlb.dropAddress(lo, hi, 21, pcid, globals);
-    if ((occupied & this.l1i2m.bit) !== 0) dropped += this.#dropFragments(lo, hi, pcid, globals);
+    return (
+      this.l1d4k.dropAddress(lo, hi, 12, pcid, globals) +
+      this.l1i4k.dropAddress(lo, hi, 12, pcid, globals) +
+      this.stlb.dropAddress(lo, hi, 12, pcid, globals)
+    );
+  }
+
+  /**
+   * dropPage() with globals and dropWalk() after a lookup for this kind of access that found no entry of any size, and
+   * none in the paging-structure caches below `level`. @hot
+   */
+  dropAfterMiss(lo: number, hi: number, kind: number, pcid: number, level: number): number {
+    const words = this.#words;
+    let dropped: number;
+    if ((words[S_LARGE] & regionBit(lo, hi)) !== 0) dropped = this.#dropAnyPage(lo, hi, pcid, 1);
+    else if (kind === FETCH) dropped = this.l1d4k.dropAddress(lo, hi, 12, pcid, 1);
+    else dropped = this.l1i4k.dropAddress(lo, hi, 12, pcid, 1);
+    const occupied = words[S_OCCUPIED];
+    for (let at = level; at <= 5; at++) {
+      const cache = this.walkCaches[at]!;
+      if ((occupied & cache.bit) !== 0) dropped += cache.dropAddress(lo, hi, levelShift(at), pcid, 0);
+    }
     return dropped;
   }
 
@@ -189,6 +235,7 @@ export class X86Caches {
   dropContext(pcid: number, globals: number): number {
     let dropped = this.dropWalks(pcid);
     for (let i = 0; i < this.tlbs.length; i++) dropped += this.tlbs[i].dropContext(pcid, globals);
+    if ((this.#words[S_OCCUPIED] & this.#largeHolders) === 0) this.#words[S_LARGE] = 0;
     return dropped;
   }
 
@@ -224,6 +271,18 @@ export class X86Caches {
     let hash = seed;
     for (const array of this.arrays) hash = array.hash(hash);
     return hash;
+  }
+
+  #dropAnyPage(lo: number, hi: number, pcid: number, globals: number): number {
+    const occupied = this.#words[S_OCCUPIED];
+    let dropped = 0;
+    for (let i = 0; i < this.tlbs.length; i++) {
+      const tlb = this.tlbs[i];
+      if ((occupied & tlb.bit) !== 0) dropped += tlb.dropAddress(lo, hi, TLB_SHIFTS[i], pcid, globals);
+    }
+    if ((occupied & this.stlb.bit) !== 0) dropped += this.stlb.dropAddress(lo, hi, 21, pcid, globals);
+    if ((occupied & this.l1i2m.bit) !== 0) dropped += this.#dropFragments(lo, hi, pcid, globals);
+    return dropped;
   }
 
   /** The other fragments of a 1 GiB page go with it (SDM 4.10.4.1, note on multiple entries for a page). */

@@ -39,8 +39,14 @@ export const S_RECENT: number = SCALARS + 23;
 export const RECENT_LENGTH = 8;
 export const S_RECENT_NEXT: number = S_RECENT + RECENT_LENGTH * 2;
 
+/**
+ * Bit per group of 1 GiB regions (regionBit()): a TLB may hold 2 MiB or 1 GiB entries of one. Speeds lookups up; decides
+ * nothing.
+ */
+export const S_LARGE: number = S_RECENT_NEXT + 1;
+
 /** Walk record of the access in progress and of a speculative walk. */
-export const S_WALK: number = S_RECENT_NEXT + 1;
+export const S_WALK: number = S_LARGE + 1;
 
 /** Words of a walk record, relative to its base. */
 export const W_PHASE = 0;
@@ -93,6 +99,11 @@ export const ATTRIBUTE_D = 8;
 /** The entry is a 2 MiB fragment of a 1 GiB page. */
 export const ATTRIBUTE_FRAGMENT = 16;
 export const ATTRIBUTE_KEY_SHIFT = 8;
+
+/** The bit in S_LARGE of an address's 1 GiB region. @hot */
+export function regionBit(lo: number, hi: number): number {
+  return 1 << (Math.imul((lo >>> 30) | (hi << 2), 0x9e37_79b1) >>> 27);
+}
 
 /** Length of a core's translation state in words. */
 export function stateWords(profile: X86TranslationProfile): number {

@@ -52,12 +52,14 @@ import {
   PHASE_FAULT,
   PHASE_FILL,
   PHASE_IDLE,
+  regionBit,
   S_AC,
   S_CR0,
   S_CR3_HI,
   S_CR3_LO,
   S_CR4,
   S_EFER,
+  S_LARGE,
   S_LEVELS,
   S_OCCUPIED,
   S_PCID,
@@ -92,6 +94,7 @@ import { probeTables } from "./probe.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
 import { isPermitted, keyDenies } from "./rights.ts";
 import { Walker } from "./walker.ts";
+import { WHOLE_LEFT, WholeWalk } from "./whole-walk.ts";
 
 /** What the TLBs keep: the profile's sizes first-in first-out, or seeded choice with prefetches (adversary.ts). */
 export type TlbPolicy = "typical" | "adversarial";
@@ -146,7 +149,10 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #caches: X86Caches;
   readonly #l1d: Tlb;
   readonly #l1i: Tlb;
+  readonly #stlb: Tlb;
   readonly #walker: Walker;
+  readonly #whole: WholeWalk;
+  readonly #takesWhole: boolean;
   readonly #adversary: Adversary;
   readonly #isAdversarial: boolean;
   readonly #stlbHitCycles: number;
@@ -181,8 +187,11 @@ export class X86TranslationUnit implements TranslationUnit {
     );
     this.#l1d = this.#caches.l1d4k;
     this.#l1i = this.#caches.l1i4k;
+    this.#stlb = this.#caches.stlb;
     const parts = { words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
     this.#walker = new Walker(parts, S_WALK);
+    this.#whole = new WholeWalk(state, ram, profile, this.#caches);
+    this.#takesWhole = ledger === null && !this.#isAdversarial;
     this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
     deriveControls(state, maxPhysBits);
   }
@@ -202,8 +211,8 @@ export class X86TranslationUnit implements TranslationUnit {
     const words = this.#words;
     if (words[S_WALK + W_PHASE] !== PHASE_IDLE) return this.#resume(lo, hi, kind, privilege);
     const tlb = kind === FETCH ? this.#l1i : this.#l1d;
-    const at = tlb.find(lo, hi, 12, words[S_PCID]);
-    if (at >= 0) return this.#hit(tlb, at, lo, hi, kind, privilege);
+    const at = tlb.findPage(lo, hi, words[S_PCID]);
+    if (at >= 0) return this.#hit(at, lo, hi, kind, privilege);
     return this.#firstLevelMiss(lo, hi, kind, privilege);
   }
 
@@ -375,14 +384,7 @@ export class X86TranslationUnit implements TranslationUnit {
   }
 
   /** An entry of the first level translates the access. @hot */
-  #hit(
-    tlb: Tlb,
-    at: number,
-    lo: number,
-    hi: number,
-    kind: AccessKind,
-    privilege: Privilege,
-  ): TranslationStatus {
+  #hit(at: number, lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus {
     const words = this.#words;
     const attributes = words[at + ENTRY_ATTRIBUTES];
     const permitted = isPermitted(words, attributes, kind, privilege);
@@ -391,7 +393,7 @@ export class X86TranslationUnit implements TranslationUnit {
       return this.#walk();
     }
     if (!this.#budget.take()) return SUSPENDED;
-    if (this.#ledger !== null) this.#ledger.use(tlb.holdingOf(at), lo, hi);
+    if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, hi);
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
     this.#arrive(at, lo, kind, privilege, hi, at);
     return DONE;
@@ -400,36 +402,41 @@ export class X86TranslationUnit implements TranslationUnit {
   /** Large pages in the first level, then the second level, then a walk. @hot */
   #firstLevelMiss(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus {
     const words = this.#words;
-    const caches = this.#caches;
     const pcid = words[S_PCID];
-    const occupied = words[S_OCCUPIED];
-    const large = kind === FETCH ? caches.l1i2m : caches.l1d2m;
-    let at = -1;
-    if ((occupied & large.bit) !== 0) at = large.find(lo, hi, 21, pcid);
-    if (at >= 0) return this.#hit(large, at, lo, hi, kind, privilege);
-    if (kind !== FETCH && (occupied & caches.l1d1g.bit) !== 0) {
-      at = caches.l1d1g.find(lo, hi, 30, pcid);
-      if (at >= 0) return this.#hit(caches.l1d1g, at, lo, hi, kind, privilege);
+    const mayBeLarge = (words[S_LARGE] & regionBit(lo, hi)) !== 0;
+    if (mayBeLarge) {
+      const large = this.#caches.findLarge(lo, hi, kind, pcid);
+      if (large >= 0) return this.#hit(large, lo, hi, kind, privilege);
     }
-    let second = caches.stlb;
-    at = second.find(lo, hi, 12, pcid);
-    if (at < 0) at = second.find(lo, hi, 21, pcid);
-    if (at < 0 && (occupied & caches.stlb1g.bit) !== 0) {
-      second = caches.stlb1g;
-      at = second.find(lo, hi, 30, pcid);
-    }
-    if (at >= 0) return this.#secondLevelHit(second, at, lo, hi, kind, privilege);
+    let at = this.#stlb.findPage(lo, hi, pcid);
+    if (at < 0 && mayBeLarge) at = this.#caches.findSecondLarge(lo, hi, pcid);
+    if (at >= 0) return this.#secondLevelHit(at, lo, hi, kind, privilege);
     const levels = words[S_LEVELS];
     if (levels === 0) return this.#unpaged(lo, hi, kind, privilege);
     if (!isCanonical(hi, levels === 5 ? 5 : 4)) {
       return this.#budget.take() ? this.#raise("not-canonical", 0, lo, hi, kind, privilege) : SUSPENDED;
     }
+    if (this.#takesWhole && !this.#budget.exploring) return this.#walkWhole(lo, hi, kind, privilege);
     this.#walker.start(lo, hi, kind, privilege);
     return this.#walk();
   }
 
+  /** A walk that nobody and nothing watches step by step. @hot */
+  #walkWhole(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus {
+    const first = this.#whole.walk(lo, hi, kind, privilege);
+    if (first >= 0) {
+      this.#arrive(first, lo, kind, privilege, hi, first);
+      return DONE;
+    }
+    if (first === WHOLE_LEFT) return this.#walk();
+    const { level } = this.#whole;
+    this.#describe("not-present", level, lo, hi, kind, privilege);
+    const pcid = this.#words[S_PCID];
+    this.#reportPageFault(lo, hi, this.#caches.dropAfterMiss(lo, hi, kind, pcid, level + 1));
+    return FAULT;
+  }
+
   #secondLevelHit(
-    tlb: Tlb,
     at: number,
     lo: number,
     hi: number,
@@ -444,7 +451,7 @@ export class X86TranslationUnit implements TranslationUnit {
       return this.#walk();
     }
     if (!this.#budget.take()) return SUSPENDED;
-    if (this.#ledger !== null) this.#ledger.use(tlb.holdingOf(at), lo, hi);
+    if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, hi);
     words[S_STALL] += this.#stlbHitCycles;
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
     this.#arrive(at, lo, kind, privilege, hi, this.#caches.fillFirst(at, lo, hi, kind));
@@ -604,20 +611,37 @@ export class X86TranslationUnit implements TranslationUnit {
     kind: AccessKind,
     privilege: Privilege,
   ): TranslationStatus {
+    this.#describe(cause, level, lo, hi, kind, privilege);
+    if (cause === "not-canonical") return FAULT;
+    const pcid = this.#words[S_PCID];
+    this.#reportPageFault(
+      lo,
+      hi,
+      this.#caches.dropPage(lo, hi, pcid, 1) + this.#caches.dropWalk(lo, hi, pcid),
+    );
+    return FAULT;
+  }
+
+  #describe(
+    cause: TranslationCause,
+    level: number,
+    lo: number,
+    hi: number,
+    kind: AccessKind,
+    privilege: Privilege,
+  ): void {
     const fault = this.fault;
-    const words = this.#words;
     fault.cause = cause;
     fault.lo = lo;
     fault.hi = hi;
     fault.kind = kind;
     fault.privilege = privilege;
     fault.level = level;
-    fault.errorCode = pageFaultErrorCode(words, cause, kind, privilege);
-    if (cause === "not-canonical") return FAULT;
-    const pcid = words[S_PCID];
-    const dropped = this.#caches.dropPage(lo, hi, pcid, 1) + this.#caches.dropWalk(lo, hi, pcid);
+    fault.errorCode = pageFaultErrorCode(this.#words, cause, kind, privilege);
+  }
+
+  #reportPageFault(lo: number, hi: number, dropped: number): void {
     if (this.#observer !== null && dropped > 0) this.#observer.invalidate(this.core, "#PF", lo, hi, dropped);
-    return FAULT;
   }
 
   /** Drops a PCID's entries, or all (ANY_CONTEXT); observers get the PCID in place of an address. */
