@@ -17,7 +17,8 @@ export class GuestOutput {
   }
   /** Kernel lines about programs: faults, signals, memory that ran out, assertions. */
   readonly messages: string[] = [];
-  #booted = false;
+  /** The first program has been started. */
+  booted = false;
   #bootLines = 0;
   readonly #write: (stream: GuestStream, bytes: Uint8Array) => void;
   readonly #lines: LineSplitter;
@@ -36,8 +37,8 @@ export class GuestOutput {
 
   #kernelLine(line: string): void {
     this.log.push(line);
-    if (this.#booted && !POWER_DOWN.test(line)) this.messages.push(line);
-    if (!this.#booted) this.#bootLines = this.log.length;
-    if (FIRST_PROGRAM.test(line)) this.#booted = true;
+    if (this.booted && !POWER_DOWN.test(line)) this.messages.push(line);
+    if (!this.booted) this.#bootLines = this.log.length;
+    if (FIRST_PROGRAM.test(line)) this.booted = true;
   }
 }

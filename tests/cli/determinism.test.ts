@@ -42,10 +42,15 @@ describe("a run", () => {
     expect(new Set(traces).size).toBe(3);
   });
 
-  it("is the same whether or not the ledger watches, a trace is written or it is cut into parts", () => {
+  it("takes the same course whether or not the ledger watches, which poisons free memory besides", () => {
+    const options: GuestOptions = { program: "mmaprace", cpus: 4, scheduler: "random", seed: 3 };
+    const withoutState = (text: string): string => text.replace(/ [0-9a-f]{16} /, " ");
+    expect(withoutState(result({ ...options, ledger: "on" }))).toBe(withoutState(result(options)));
+  });
+
+  it("is the same whether or not a trace is written or it is cut into parts", () => {
     const options: GuestOptions = { program: "mmaprace", cpus: 4, scheduler: "random", seed: 3 };
     const plain = result(options);
-    expect(result({ ...options, ledger: "on" })).toBe(plain);
     let events = 0;
     expect(result({ ...options, sink: { event: () => events++ } })).toBe(plain);
     expect(events).toBeGreaterThan(0);
@@ -56,17 +61,20 @@ describe("a run", () => {
   });
 });
 
-/** Looks for a moment at which the machine can be saved, from a number of instructions on. */
-function runUntilQuiet(guest: Guest, instructions: number): boolean {
+/**
+ * Runs to a moment at which the machine can be saved: every task in user mode or asleep, no trap on its way. With the
+ * random scheduler several threads are at work by then; in timed runs such moments are rare once there are threads.
+ */
+function runUntilQuiet(guest: Guest, options: GuestOptions): boolean {
   const { machine, kernel } = guest.session;
-  let limit = instructions;
+  const from = options.scheduler === "random" ? 60_000 : 0;
   for (;;) {
-    const reason = machine.advance(limit);
+    const reason = machine.advance(machine.retired + 1);
     if (reason === null) continue;
     if (reason.kind !== "limit") return false;
     machine.stopReason = null;
+    if (!guest.output.booted || machine.retired < from) continue;
     if (kernel.isQuiet() && machine.cores.every(isAtRest)) return true;
-    limit = machine.retired + 1;
   }
 }
 
@@ -80,7 +88,7 @@ describe("a saved machine", () => {
     (_name, options) => {
       const guest = new Guest(options);
       const { machine } = guest.session;
-      expect(runUntilQuiet(guest, 60_000)).toBe(true);
+      expect(runUntilQuiet(guest, options)).toBe(true);
       const start = guest.hashes();
       const state = machine.save();
       const ends = new Set<string>();

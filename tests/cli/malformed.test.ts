@@ -24,7 +24,7 @@ describe("faultline run with a malformed program file", () => {
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, work));
-  }, 180_000);
+  }, 400_000);
 
   it("is tried with more than 200 of them", () => {
     expect(files.length).toBeGreaterThanOrEqual(200);
