@@ -20,62 +20,52 @@ import {
 import { ApicTimer, TIMER_MODE_MASK } from "./apic-timer.ts";
 import { BitVector256 } from "./bit-vector.ts";
 import type { X2ApicBus } from "./x2apic-bus.ts";
+import {
+  DELIVERY_FIXED,
+  DELIVERY_INIT,
+  DELIVERY_LOWEST,
+  DELIVERY_NMI,
+  DELIVERY_SIPI,
+  ESR_RECEIVED_ILLEGAL_VECTOR,
+  ESR_REDIRECTABLE_IPI,
+  ESR_SEND_ILLEGAL_VECTOR,
+  FIRST_VECTOR,
+  ICR_LO_VALID,
+  LEVEL_ASSERT,
+  LVT_ERROR_VALID,
+  LVT_LINT_VALID,
+  LVT_MASKED,
+  LVT_MODE_VALID,
+  LVT_TIMER_VALID,
+  SVR_ENABLE,
+  SVR_VALID,
+  TRIGGER_LEVEL,
+  VERSION,
+  X2APIC_CURRENT_COUNT,
+  X2APIC_DIVIDE,
+  X2APIC_EOI,
+  X2APIC_ESR,
+  X2APIC_ICR,
+  X2APIC_ID,
+  X2APIC_INITIAL_COUNT,
+  X2APIC_IRR,
+  X2APIC_ISR,
+  X2APIC_LDR,
+  X2APIC_LVT_ERROR,
+  X2APIC_LVT_LINT0,
+  X2APIC_LVT_LINT1,
+  X2APIC_LVT_PERFORMANCE,
+  X2APIC_LVT_THERMAL,
+  X2APIC_LVT_TIMER,
+  X2APIC_PPR,
+  X2APIC_SELF_IPI,
+  X2APIC_SVR,
+  X2APIC_TMR,
+  X2APIC_TPR,
+  X2APIC_VERSION,
+} from "./x2apic-registers.ts";
 
 export type { MessageKind } from "./apic-messages.ts";
-
-/** MSR numbers, SDM table 10-6. */
-export const MSR_X2APIC_FIRST = 0x800;
-export const MSR_X2APIC_LAST = 0x8ff;
-export const X2APIC_ID = 0x802;
-export const X2APIC_VERSION = 0x803;
-export const X2APIC_TPR = 0x808;
-export const X2APIC_PPR = 0x80a;
-export const X2APIC_EOI = 0x80b;
-export const X2APIC_LDR = 0x80d;
-export const X2APIC_SVR = 0x80f;
-export const X2APIC_ISR = 0x810;
-export const X2APIC_TMR = 0x818;
-export const X2APIC_IRR = 0x820;
-export const X2APIC_ESR = 0x828;
-export const X2APIC_ICR = 0x830;
-export const X2APIC_LVT_TIMER = 0x832;
-export const X2APIC_LVT_THERMAL = 0x833;
-export const X2APIC_LVT_PERFORMANCE = 0x834;
-export const X2APIC_LVT_LINT0 = 0x835;
-export const X2APIC_LVT_LINT1 = 0x836;
-export const X2APIC_LVT_ERROR = 0x837;
-export const X2APIC_INITIAL_COUNT = 0x838;
-export const X2APIC_CURRENT_COUNT = 0x839;
-export const X2APIC_DIVIDE = 0x83e;
-export const X2APIC_SELF_IPI = 0x83f;
-
-/** ESR bits. */
-export const ESR_REDIRECTABLE_IPI: number = 1 << 4;
-export const ESR_SEND_ILLEGAL_VECTOR: number = 1 << 5;
-export const ESR_RECEIVED_ILLEGAL_VECTOR: number = 1 << 6;
-
-/** Version 0x14 of the integrated APIC, six LVT entries. */
-const VERSION = 0x0005_0014;
-const SVR_ENABLE = 0x100;
-const SVR_VALID = 0x1ff;
-const LVT_MASKED = 0x1_0000;
-/** Writable bits of each LVT entry. */
-const LVT_TIMER_VALID = 0x7_00ff;
-const LVT_MODE_VALID = 0x1_07ff;
-const LVT_LINT_VALID = 0x1_a7ff;
-const LVT_ERROR_VALID = 0x1_00ff;
-/** ICR bits 7:0, 10:8, 11, 14, 15, 19:18. */
-const ICR_LO_VALID = 0xc_cfff;
-const LEVEL_ASSERT = 0x4000;
-const TRIGGER_LEVEL = 0x8000;
-/** Vectors below are illegal. */
-const FIRST_VECTOR = 16;
-
-const DELIVERY_FIXED = 0;
-const DELIVERY_LOWEST = 1;
-const DELIVERY_NMI = 4;
-const DELIVERY_INIT = 5;
-const DELIVERY_SIPI = 6;
 
 /** Words, relative to the base. */
 const TPR = 0;

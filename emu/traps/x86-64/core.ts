@@ -23,25 +23,23 @@ import {
   X86TranslationUnit,
 } from "../../../mmu/index.ts";
 import { Core } from "../../cores/index.ts";
-import { RFLAGS_AC, RFLAGS_IF, RFLAGS_RF } from "../../frontends/x86-64/state.ts";
+import { RFLAGS_AC, RFLAGS_IF } from "../../frontends/x86-64/state.ts";
 import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
 import { TRAP_UNDEFINED } from "../../frontends/x86-64/traps.ts";
 import type { X86Cpu } from "../../hardware.ts";
 import { type ApicCore, X2Apic, type X2ApicBus } from "../../interrupts/index.ts";
+import { Boundary } from "./boundary.ts";
 import { Controls } from "./controls.ts";
 import { Cpuid } from "./cpuid.ts";
-import { MICRO_DELIVERY, MICRO_NONE, MICRO_SHUTDOWN, TrapDelivery } from "./delivery.ts";
+import { MICRO_DELIVERY, MICRO_NONE, MICRO_SHUTDOWN, type TrapDelivery } from "./delivery.ts";
 import { dumpRegisters } from "./dump.ts";
-import { FarTransfer, MICRO_FAR_TRANSFER } from "./far-transfer.ts";
 import { readRflags, writeRflags } from "./flags.ts";
 import { hashRegisters } from "./hash.ts";
+import { Microcode } from "./microcode.ts";
 import { ModelSpecificRegisters } from "./msr.ts";
-import { MICRO_PORT, PortIo } from "./port-io.ts";
 import type { X86Profile } from "./profile.ts";
-import { MICRO_FAR_RETURN, MICRO_IRET, TrapReturn } from "./return.ts";
-import { MICRO_SEGMENT, Segments } from "./segments.ts";
+import { MICRO_IRET } from "./return.ts";
 import { loadStartupState, MICRO_STARTUP, resetRegisters } from "./startup.ts";
-import { SystemAccess } from "./system-access.ts";
 import { returnFromSystemCall } from "./system-call.ts";
 import { type InstructionCore, SystemInstructions } from "./system-instructions.ts";
 import { TimeStamp } from "./time-stamp.ts";
@@ -56,7 +54,6 @@ import {
   GDTR,
   GPR,
   IDTR,
-  INTERRUPT_SHADOW,
   LIMIT,
   M_EVENT,
   M_FAULT_PC,
@@ -66,8 +63,6 @@ import {
   NMI_BLOCKED,
   PC,
   PKRU,
-  STAMP_PC,
-  STAMP_RETIRED,
   SYSTEM_FLAGS,
 } from "./words.ts";
 
@@ -115,12 +110,9 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   interruptsAccepted = 0;
   /** Undefined and unimplemented instructions by trap number (undefinedMnemonic() of the frontend names them). */
   readonly undefinedCounts: Map<number, number> = new Map();
-  readonly #access: SystemAccess;
+  readonly #boundary: Boundary;
+  readonly #microcode: Microcode;
   readonly #delivery: TrapDelivery;
-  readonly #return: TrapReturn;
-  readonly #segments: Segments;
-  readonly #farTransfer: FarTransfer;
-  readonly #portIo: PortIo;
   readonly #controls: Controls;
   readonly #time: TimeStamp;
   readonly #msr: ModelSpecificRegisters;
@@ -155,12 +147,15 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       base: APIC_BASE,
       cyclesPerTick: profile.cyclesPerCrystal,
     });
-    this.#access = new SystemAccess(words, this.mmu, ram, this.budget);
-    this.#delivery = new TrapDelivery(words, this.#access, this.mmu, ram);
-    this.#return = new TrapReturn(words, this.#access, this.#delivery, ram);
-    this.#segments = new Segments(words, this.#access, this.#delivery, () => this.#openShadow());
-    this.#farTransfer = new FarTransfer(words, this.#access, this.#delivery);
-    this.#portIo = new PortIo(words, this.#access, this.#delivery);
+    this.#boundary = new Boundary(words, this);
+    this.#microcode = new Microcode({
+      words,
+      mmu: this.mmu,
+      ram,
+      budget: this.budget,
+      openShadow: () => this.#boundary.openShadow(),
+    });
+    this.#delivery = this.#microcode.delivery;
     this.#controls = new Controls(words, this.mmu);
     this.#time = new TimeStamp(words);
     this.#msr = new ModelSpecificRegisters(words, this, this.interrupts, this.#controls, this.#time);
@@ -173,11 +168,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       msr: this.#msr,
       time: this.#time,
       cpuid: new Cpuid(profile, id, options.cores),
-      delivery: this.#delivery,
-      trapReturn: this.#return,
-      segments: this.#segments,
-      farTransfer: this.#farTransfer,
-      portIo: this.#portIo,
+      microcode: this.#microcode,
       systemCallCycles: profile.systemCallCycles,
       systemRegisterCycles: profile.systemRegisterCycles,
     });
@@ -193,8 +184,8 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   interruptDeliverable(): boolean {
     const apic = this.interrupts;
     if (apic.initPending) return true;
-    if (apic.nmiPending && this.state[NMI_BLOCKED] === 0 && !this.#inShadow()) return true;
-    return (this.state[SYSTEM_FLAGS] & RFLAGS_IF) !== 0 && apic.best >= 0 && !this.#inShadow();
+    if (apic.nmiPending && this.state[NMI_BLOCKED] === 0 && !this.#boundary.inShadow()) return true;
+    return (this.state[SYSTEM_FLAGS] & RFLAGS_IF) !== 0 && apic.best >= 0 && !this.#boundary.inShadow();
   }
 
   /** INIT before NMI before fixed interrupts: vol. 3A table 6-2. */
@@ -204,7 +195,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       this.#init();
       return;
     }
-    this.#expireStamp();
+    this.#boundary.expire();
     this.interruptsAccepted++;
     if (apic.nmiPending && this.state[NMI_BLOCKED] === 0) {
       apic.acknowledgeNmi();
@@ -282,7 +273,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   /** IRETQ with the frame at RSP; PC is what a fault of it saves. */
   returnFromTrap(): void {
-    this.#return.startIret(8, this.state[PC], this.state[PC + 1]);
+    this.#microcode.trapReturn.startIret(8, this.state[PC], this.state[PC + 1]);
     this.phase = "microcode";
   }
 
@@ -294,11 +285,11 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   /** The interrupt shadow lasts one instruction. */
   override userSliceEnd(): number {
-    return this.#inShadow() ? this.clock + 1 : super.userSliceEnd();
+    return this.#boundary.inShadow() ? this.clock + 1 : super.userSliceEnd();
   }
 
   architecturalHash(): number {
-    this.#expireStamp();
+    this.#boundary.expire();
     return this.interrupts.hash(hashRegisters(this.state));
   }
 
@@ -395,14 +386,14 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   }
 
   loadTaskRegister(selector: number): void {
-    this.#segments.start(SYSTEM_HELPERS.LTR, selector, 0, 0, 0, this.state[PC], this.state[PC + 1]);
+    this.#microcode.segments.start(SYSTEM_HELPERS.LTR, selector, 0, 0, 0, this.state[PC], this.state[PC + 1]);
     this.#runAtOnce("LTR");
   }
 
   /** A far jump to the selector that stays where it is. */
   loadCodeSegment(selector: number): void {
     const words = this.state;
-    this.#farTransfer.start(selector, words[PC], words[PC + 1], 0, words[PC], words[PC + 1]);
+    this.#microcode.farTransfer.start(selector, words[PC], words[PC + 1], 0, words[PC], words[PC + 1]);
     this.#runAtOnce("loadCodeSegment");
   }
 
@@ -477,8 +468,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   contextChanged(): void {
     const words = this.state;
-    // STI has just opened it: it lasts until an instruction more is retired.
-    if (words[INTERRUPT_SHADOW] === 1) this.#openShadow();
+    this.#boundary.noticeSti();
     words[CR8] = this.interrupts.taskPriority;
     this.#updateAc();
     this.updatePointLimit();
@@ -503,25 +493,9 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   /** @hot */
   #continue(kind: number): TranslationStatus {
-    switch (kind) {
-      case MICRO_DELIVERY:
-        return this.#delivery.step();
-      case MICRO_IRET:
-      case MICRO_FAR_RETURN:
-        return this.#return.step();
-      case MICRO_SEGMENT:
-        return this.#segments.step();
-      case MICRO_FAR_TRANSFER:
-        return this.#farTransfer.step();
-      case MICRO_PORT:
-        return this.#portIo.step();
-      case MICRO_STARTUP:
-        return this.#startUp();
-      case MICRO_SHUTDOWN:
-        return this.#shutDown();
-      default:
-        throw new Error(`X86Core.microstep: no operation ${kind}`);
-    }
+    if (kind === MICRO_STARTUP) return this.#startUp();
+    if (kind === MICRO_SHUTDOWN) return this.#shutDown();
+    return this.#microcode.step(kind);
   }
 
   /** The operation of this kind is complete. @hot */
@@ -533,7 +507,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       this.host.trace(this, "trap", words[M_VECTOR] | (words[M_EVENT] << 8), words[M_PC]);
     } else if (kind === MICRO_IRET) {
       this.clock += this.profile.returnCycles;
-      if ((words[SYSTEM_FLAGS] & RFLAGS_RF) !== 0) this.#stamp();
+      this.#boundary.noticeResume();
     }
     this.#updateAc();
     this.updatePointLimit();
@@ -601,43 +575,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     const ac = (words[SYSTEM_FLAGS] & RFLAGS_AC) !== 0;
     this.mmu.setAc(ac ? 1 : 0);
     this.alignmentChecked = ac && (words[CR0] & CR0_AM) !== 0 && words[CPL] === 3;
-  }
-
-  #openShadow(): void {
-    this.#expireStamp();
-    this.state[INTERRUPT_SHADOW] = 2;
-    this.#stamp();
-  }
-
-  /** Notes this instruction boundary. */
-  #stamp(): void {
-    const words = this.state;
-    words[STAMP_PC] = words[PC];
-    words[STAMP_PC + 1] = words[PC + 1];
-    words[STAMP_RETIRED] = this.retired | 0;
-  }
-
-  #atStamp(): boolean {
-    const words = this.state;
-    return (
-      words[STAMP_RETIRED] === (this.retired | 0) &&
-      words[STAMP_PC] === words[PC] &&
-      words[STAMP_PC + 1] === words[PC + 1]
-    );
-  }
-
-  /** The instruction after STI or MOV SS has not been executed yet. */
-  #inShadow(): boolean {
-    return this.state[INTERRUPT_SHADOW] !== 0 && this.#atStamp();
-  }
-
-  /** The shadow and RF go with the instruction that follows. */
-  #expireStamp(): void {
-    const words = this.state;
-    if (this.#atStamp()) return;
-    words[INTERRUPT_SHADOW] = 0;
-    words[SYSTEM_FLAGS] &= ~RFLAGS_RF;
-    words.fill(0, STAMP_PC, STAMP_RETIRED + 1);
   }
 
   #loadTable(table: number, lo: number, hi: number, limit: number): void {

@@ -8,12 +8,10 @@ import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
 import type { X2Apic } from "../../interrupts/index.ts";
 import { type Controls, CR4_TSD } from "./controls.ts";
 import { type Cpuid, EAX, EBX, ECX, EDX } from "./cpuid.ts";
-import { canonicalShift, type TrapDelivery } from "./delivery.ts";
-import type { FarTransfer } from "./far-transfer.ts";
+import { canonicalShift } from "./delivery.ts";
+import type { Microcode } from "./microcode.ts";
 import type { ModelSpecificRegisters } from "./msr.ts";
-import type { PortIo } from "./port-io.ts";
-import type { TrapReturn } from "./return.ts";
-import { type Segments, writeRegister } from "./segments.ts";
+import { writeRegister } from "./segments.ts";
 import { enterSystemCall, returnFromSystemCall } from "./system-call.ts";
 import type { TimeStamp } from "./time-stamp.ts";
 import { VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./vectors.ts";
@@ -73,11 +71,7 @@ export interface InstructionParts {
   readonly msr: ModelSpecificRegisters;
   readonly time: TimeStamp;
   readonly cpuid: Cpuid;
-  readonly delivery: TrapDelivery;
-  readonly trapReturn: TrapReturn;
-  readonly segments: Segments;
-  readonly farTransfer: FarTransfer;
-  readonly portIo: PortIo;
+  readonly microcode: Microcode;
   /** Charged by system calls, and by serialising instructions. */
   readonly systemCallCycles: number;
   readonly systemRegisterCycles: number;
@@ -104,6 +98,7 @@ export class SystemInstructions {
     pcHi: number,
   ): void {
     const parts = this.#parts;
+    const { microcode } = parts;
     const core = this.#core;
     switch (helper) {
       case H.KERNEL_ENTER:
@@ -125,11 +120,11 @@ export class SystemInstructions {
         return;
       }
       case H.IRET:
-        parts.trapReturn.startIret((aLo >>> 3) as 2 | 4 | 8, pcLo, pcHi);
+        microcode.trapReturn.startIret((aLo >>> 3) as 2 | 4 | 8, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.SOFTWARE_INTERRUPT:
-        parts.delivery.software(aLo & 0xff, pcLo, pcHi);
+        microcode.delivery.software(aLo & 0xff, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.FLAGS_CHANGED:
@@ -151,7 +146,7 @@ export class SystemInstructions {
           core.fault(VECTOR_GP, 0, pcLo, pcHi);
           return;
         }
-        parts.segments.start(helper, aLo, aHi, bLo, bHi, pcLo, pcHi);
+        microcode.segments.start(helper, aLo, aHi, bLo, bHi, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.LAR:
@@ -161,25 +156,25 @@ export class SystemInstructions {
       case H.LOAD_SEGMENT:
       case H.POP_SEGMENT:
       case H.LOAD_FAR_POINTER:
-        parts.segments.start(helper, aLo, aHi, bLo, bHi, pcLo, pcHi);
+        microcode.segments.start(helper, aLo, aHi, bLo, bHi, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.FAR_JUMP:
-        parts.farTransfer.start(aLo, bLo, bHi, 0, pcLo, pcHi);
+        microcode.farTransfer.start(aLo, bLo, bHi, 0, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.FAR_CALL:
-        parts.farTransfer.start(aLo, bLo, bHi, ((aLo >>> 16) >>> 3) as 2 | 4 | 8, pcLo, pcHi);
+        microcode.farTransfer.start(aLo, bLo, bHi, ((aLo >>> 16) >>> 3) as 2 | 4 | 8, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.FAR_RETURN:
-        parts.trapReturn.startFarReturn((aLo >>> 3) as 2 | 4 | 8, bLo & 0xffff, pcLo, pcHi);
+        microcode.trapReturn.startFarReturn((aLo >>> 3) as 2 | 4 | 8, bLo & 0xffff, pcLo, pcHi);
         core.startMicrocode();
         return;
       case H.IN:
       case H.OUT:
       case H.STRING_IO:
-        parts.portIo.start(helper, aLo, bLo, pcLo, pcHi);
+        microcode.portIo.start(helper, aLo, bLo, pcLo, pcHi);
         core.startMicrocode();
         return;
       default: {
