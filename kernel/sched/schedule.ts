@@ -2,6 +2,9 @@
  * Giving up the core, and waking others (kernel/sched/core.c). A switch has two halves: the outgoing side picks, makes
  * the next task's context current and stops; the run loop then drives the incoming task, whose first work is
  * finishTaskSwitch: address space, release of the previous task, first steps of a new one.
+ *
+ * Kernel code is not preempted (PREEMPT_VOLUNTARY): a task gives way when it sleeps, at condResched, and on its way to
+ * user mode.
  */
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_CONTEXT_SWITCH, COST_IRQ_MASK, COST_STEP } from "../costs.ts";
@@ -60,6 +63,7 @@ export function switchAway(k: Context, reason: "sleep" | "preempt"): boolean {
   const queue = sched.queues[cpu.id]!;
   const prev = k.task!;
   sched.account(queue, cpu.clock);
+  if (!prev.stackIsIntact()) kernel.panic(k, "corrupted stack end detected inside scheduler");
   prev.clearFlag(TIF_NEED_RESCHED);
   kernel.rcu.contextSwitch(cpu.id);
   let runnable = !prev.idle;

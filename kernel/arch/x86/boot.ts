@@ -232,6 +232,8 @@ function* startKernel(k: Context): Work {
     for (let cpu = 1; cpu < cores; cpu++) yield* kernel.arch.entry.startSecondary(k, cpu);
   }
   kernel.printk(`smp: Brought up 1 node, ${cores} CPU${cores === 1 ? "" : "s"}`);
+  const bogoMips = ((platform.cyclesPerSecond / 1e6) * 2 * cores).toFixed(2);
+  kernel.printk(`smpboot: Total of ${cores} processors activated (${bogoMips} BogoMIPS)`);
   const stack: KPtr = yield* kernel.memory.allocStack(k);
   if (stack === NULL) {
     kernel.panic(k, "no memory for the first task");

@@ -17,6 +17,7 @@ import {
   yieldTask,
 } from "../../../kernel/sched/index.ts";
 import { kptrOf, NULL } from "../../../kernel/struct.ts";
+import { physAddr } from "../../../mmu/index.ts";
 import { FakeMachine } from "../support/fake-machine.ts";
 
 function* pause(k: Context, points: number): Work {
@@ -202,4 +203,19 @@ test("the tick moves a task from a core with two more", () => {
   machine.run(2000);
   expect(loads()).toEqual([2, 2]);
   expect(machine.kernel.reports).toEqual([]);
+});
+
+test("a stack that has grown into the task_struct stops the machine at the next switch", () => {
+  const machine = new FakeMachine({ cpus: 1 });
+  machine.init = function* (k) {
+    machine.ram.fill(physAddr(k.task!.at + 64), 64, 0);
+    k.task!.state = TASK_INTERRUPTIBLE;
+    yield* scheduleTimeout(k, k.cpu.clock + 1000);
+  };
+  machine.boot();
+  machine.run(2000);
+  expect(machine.stopped).toMatchObject({
+    kind: "panic",
+    text: "corrupted stack end detected inside scheduler",
+  });
 });
