@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { wakeUp } from "../sched/wait-queue.ts";
 import { sendToGroup } from "../signal/send.ts";
 import { childInfo } from "../signal/signal-info.ts";
-import { CLD_EXITED, CLD_KILLED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD } from "../signal/signal-numbers.ts";
+import { CLD_EXITED, CLD_KILLED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGNALS } from "../signal/signal-numbers.ts";
 import { processOf } from "./process-state.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 
@@ -18,7 +18,7 @@ export function notifyFamily(k: Context, group: ThreadGroup): void {
     child.exitSignal = SIGCHLD;
     if (child.parent === null) continue;
     child.parent.children.push(child);
-    if (child.zombie) notifyParent(k, child);
+    if (child.zombie && notifyParent(k, child) === "release") releaseGroup(child);
   }
   group.zombie = true;
   if (notifyParent(k, group) === "release") releaseGroup(group);
@@ -44,7 +44,7 @@ function notifyParent(k: Context, group: ThreadGroup): "keep" | "release" {
     if (actions.isIgnored(SIGCHLD) || (actions.get(SIGCHLD).flags & SA_NOCLDWAIT) !== 0) result = "release";
     if (actions.isIgnored(SIGCHLD)) signal = 0;
   }
-  if (signal !== 0) {
+  if (signal !== 0 && signal <= SIGNALS) {
     const killed = (group.exitCode & 0x7f) !== 0;
     const status = killed ? group.exitCode & 0x7f : group.exitCode >>> 8;
     sendToGroup(k, parent, childInfo(signal, killed ? CLD_KILLED : CLD_EXITED, group.tgid, status));
