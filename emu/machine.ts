@@ -264,7 +264,9 @@ export class Machine implements CoreHost, Platform {
       evict: (core, structure, lo, hi) => trace.mix(core * 64 + structure + 32, lo ^ hi),
       invalidate: (core, scope, lo, hi, entries) => {
         this.entriesInvalidated += entries;
-        trace.event(core, this.cores[core]?.clock ?? 0, `invalidate:${scope}`, lo, hi);
+        // A fault drops its entry inside a block, where the clock depends on how blocks are linked; its trap follows.
+        if (scope === "#PF") trace.mix(core * 64 + 63, lo ^ hi);
+        else trace.event(core, this.cores[core]?.clock ?? 0, `invalidate:${scope}`, lo, hi);
       },
     };
   }
