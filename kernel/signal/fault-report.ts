@@ -12,13 +12,13 @@ export function* reportFault(k: Context, frame: KPtr): Work {
   const task = k.task!;
   const pcLo = arch.pcLo(k.ram, frame);
   const pcHi = arch.pcHi(k.ram, frame);
-  k.kernel.printk(arch.faultLine(k, frame, task, location(k, pcLo, pcHi)));
+  k.kernel.printk(arch.faultLine(k, frame, task, programLocation(k, pcLo, pcHi)));
   const code = yield* arch.codeLine(k, frame);
   if (code !== null) k.kernel.printk(code);
 }
 
 /** ` in NAME[offset,start+size]` of the program segment that holds a PC, or nothing (print_vma_addr()). */
-function location(k: Context, pcLo: number, pcHi: number): string {
+export function programLocation(k: Context, pcLo: number, pcHi: number): string {
   const image = processOf(k.task!).group.image;
   const vpn = (pcLo >>> 12) + (pcHi >>> 0) * 0x10_0000;
   const segment = image.segments.find((candidate) => vpn >= candidate.startVpn && vpn < candidate.endVpn);

@@ -23,6 +23,7 @@ import {
   isOnAlternateStack,
   type SignalDelivery,
 } from "../../signal/delivery-record.ts";
+import { programLocation } from "../../signal/fault-report.ts";
 import { encodeSignalInfo, SIGINFO_BYTES } from "../../signal/signal-info.ts";
 import {
   SA_ONSTACK,
@@ -96,7 +97,11 @@ export function* pushSignalFrame(k: Context, frame: KPtr, delivery: SignalDelive
   const { ram } = k;
   const { action, info } = delivery;
   const at = framePlace(ram, frame, delivery);
-  if (at === null || (action.flags & SA_RESTORER) === 0) return false;
+  if (at === null) {
+    k.kernel.printk(`signal: ${k.task!.comm}[${k.task!.pid}] overflowed sigaltstack`);
+    return false;
+  }
+  if ((action.flags & SA_RESTORER) === 0) return false;
   const lo = Number(BigInt.asIntN(32, at));
   const hi = Number(BigInt.asIntN(32, at >> 32n));
   const bytes = encodeFrame(ram, frame, delivery, (k.cpu as X86Cpu).readPkru());
@@ -186,8 +191,8 @@ function savedStackFlags(ram: PhysicalMemory, frame: KPtr, stack: Readonly<Alter
 }
 
 /**
- * rt_sigreturn: RSP is just above the return address. False: the frame cannot be read, or names segments
- * that are not those of 64-bit user code (IRETQ would fault, or enter a mode that the machine does not have).
+ * rt_sigreturn: RSP is just above the return address. Segments and RIP are taken as they are: if they are bad, IRETQ
+ * faults, and that is the task's own fault. False: the frame cannot be read.
  */
 export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   const { ram } = k;
@@ -198,10 +203,12 @@ export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   const bytes = new Uint8Array(EXTENDED_STATE + PKRU_BYTES);
   const lo = Number(BigInt.asIntN(32, at));
   const hi = Number(BigInt.asIntN(32, at >> 32n));
-  if ((yield* copyFromUser(k, bytes, lo, hi)) !== 0) return false;
+  if ((yield* copyFromUser(k, bytes, lo, hi)) !== 0) {
+    reportBadFrame(k, frame, at);
+    return false;
+  }
   const buffer = ByteBuffer.wrap(bytes, true);
   const context = UCONTEXT + SIGCONTEXT;
-  if (!canReturnTo(buffer, context)) return false;
   const state = processOf(k.task!);
   const flags = ram.read32(frame + regs.REGS_FLAGS);
   for (const [index, register] of CONTEXT_REGISTERS.entries()) {
@@ -210,8 +217,10 @@ export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   }
   const saved = ram.read32(frame + regs.REGS_FLAGS);
   ram.write64(frame + regs.REGS_FLAGS, (flags & ~FIX_EFLAGS) | (saved & FIX_EFLAGS), 0);
-  ram.write64(frame + regs.REGS_CS, USER_CS, 0);
-  ram.write64(frame + regs.REGS_SS, USER_DS, 0);
+  const isStrict = (buffer.readInt32(UCONTEXT) & UC_STRICT_RESTORE_SS) !== 0;
+  const ss = isStrict ? buffer.readUint16(context + CONTEXT_SS) | 3 : USER_DS;
+  ram.write64(frame + regs.REGS_CS, buffer.readUint16(context + CONTEXT_CS) | 3, 0);
+  ram.write64(frame + regs.REGS_SS, ss, 0);
   ram.write64(frame + regs.REGS_ORIG_AX, -1, -1);
   state.blocked.assign(buffer.readInt32(UCONTEXT + SIGMASK), buffer.readInt32(UCONTEXT + SIGMASK + 4));
   state.blocked.dropUnblockable();
@@ -220,11 +229,17 @@ export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   return true;
 }
 
-/** The code segment is the 64-bit one of user mode; the stack segment is its own, or not to be restored. */
-function canReturnTo(buffer: ByteBuffer, context: number): boolean {
-  const isStrict = (buffer.readInt32(UCONTEXT) & UC_STRICT_RESTORE_SS) !== 0;
-  if ((buffer.readUint16(context + CONTEXT_CS) | 3) !== USER_CS) return false;
-  return !isStrict || (buffer.readUint16(context + CONTEXT_SS) | 3) === USER_DS;
+/** signal_fault(). */
+function reportBadFrame(k: Context, frame: KPtr, at: bigint): void {
+  const { ram } = k;
+  const hex = (offset: number): string =>
+    address(ram.read32(frame + offset), ram.read32(frame + offset + 4)).toString(16);
+  const who = `${k.task!.comm}[${k.task!.pid}]`;
+  const where = programLocation(k, ram.read32(frame + regs.REGS_IP), ram.read32(frame + regs.REGS_IP + 4));
+  k.kernel.printk(
+    `${who} bad frame in rt_sigreturn frame:${at.toString(16).padStart(16, "0")} ip:${hex(regs.REGS_IP)} ` +
+      `sp:${hex(regs.REGS_SP)} orax:${hex(regs.REGS_ORIG_AX)}${where}`,
+  );
 }
 
 /** restore_altstack(): errors are ignored, as Linux ignores them. */
