@@ -72,16 +72,6 @@ export class Context {
   }
 }
 
-/** preempt_disable(). @hot */
-export function preemptDisable(k: Context): void {
-  k.atomicDepth++;
-}
-
-/** preempt_enable(): the kernel is not preemptible, so nothing is rescheduled here. @hot */
-export function preemptEnable(k: Context): void {
-  k.atomicDepth--;
-}
-
 /** Faults in user copies no longer sleep: they fail with the fixup. @hot */
 export function pagefaultDisable(k: Context): void {
   k.pagefaultDisabled++;

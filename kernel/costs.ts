@@ -14,8 +14,6 @@ export const COST_LOCK = 20;
 export const COST_UNLOCK = 4;
 /** CLI, STI, a change of the soft mask. */
 export const COST_IRQ_MASK = 3;
-/** A preemption-count change. */
-export const COST_PREEMPT = 1;
 /** Register save and restore, stack switch, entry checks: interrupt or exception, in and out. */
 export const COST_TRAP_ENTRY = 60;
 export const COST_TRAP_EXIT = 60;

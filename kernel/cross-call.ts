@@ -6,7 +6,6 @@
 import type { Context, Work } from "./context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "./costs.ts";
 import type { CpuSet } from "./cpu-set.ts";
-import type { Kernel } from "./kernel.ts";
 import { PERCPU, percpuOf } from "./percpu.ts";
 import { type I32Field, type KPtr, kptrOf, NULL, type PtrField, StructLayout } from "./struct.ts";
 
@@ -180,9 +179,4 @@ function reversed(k: Context, newest: KPtr): KPtr {
 function nextTarget(cpus: CpuSet, from: number, self: number): number {
   const cpu = cpus.next(from);
   return cpu === self ? cpus.next(cpu + 1) : cpu;
-}
-
-/** The queue of a core is empty (nobody waits for it). */
-export function callQueueIsEmpty(kernel: Kernel, cpu: number): boolean {
-  return queueHead.get(kernel.ram, percpuOf(kernel, cpu)) === NULL;
 }

@@ -60,11 +60,6 @@ const WAIT_LOCK: LockClass = lockClass({
 
 type Sleep = "uninterruptible" | "killable";
 
-/** Readers that hold it now, for assertions and reports. */
-export function rwsemReaders(k: Context, at: KPtr): number {
-  return semCount.get(k.ram, at) >>> 8;
-}
-
 /** A writer holds it. @hot */
 export function rwsemIsWriteLocked(k: Context, at: KPtr): boolean {
   return (semCount.get(k.ram, at) & WRITER) !== 0;
@@ -73,11 +68,6 @@ export function rwsemIsWriteLocked(k: Context, at: KPtr): boolean {
 /** rwsem_is_locked(). @hot */
 export function rwsemIsLocked(k: Context, at: KPtr): boolean {
   return (semCount.get(k.ram, at) & LOCK_MASK) !== 0;
-}
-
-/** rwsem_is_contended(): someone waits. @hot */
-export function rwsemIsContended(k: Context, at: KPtr): boolean {
-  return semWaiters.first(k.ram, at) !== NULL;
 }
 
 /** down_read_trylock(): plain, preceded by a point. @hot */

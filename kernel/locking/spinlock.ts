@@ -19,9 +19,6 @@ import type { KPtr } from "../struct.ts";
 import type { LockClass } from "./lock-class.ts";
 import { lockAcquired, lockReleased } from "./lockdep.ts";
 
-/** Bytes of a lock word. */
-export const SPINLOCK_BYTES = 4;
-
 /** One attempt that orders like a full acquire; false: continue with spinLockSlow. @hot */
 export function spinAcquire(k: Context, at: KPtr, cls: LockClass, subclass = 0): boolean {
   const word = k.ram.read32(at);

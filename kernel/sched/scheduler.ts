@@ -8,7 +8,7 @@ import { CpuSet } from "../cpu-set.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KPtr } from "../struct.ts";
 import { RunQueue } from "./run-queue.ts";
-import { TASK_DEAD, TASK_RUNNING, Task, taskCpu, taskOnCpu } from "./task.ts";
+import { Task, taskCpu, taskOnCpu } from "./task.ts";
 
 /** HZ: ticks per second of virtual time. */
 export const HZ = 250;
@@ -123,11 +123,6 @@ export class Scheduler {
   forget(task: Task): void {
     this.#tasks.delete(task.pid);
     task.released = true;
-  }
-
-  /** True once nothing executes on the task's stack any more, for good. */
-  isOffCpuForGood(task: Task): boolean {
-    return (task.state & TASK_DEAD) !== 0 && taskOnCpu.get(this.kernel.ram, task.at) === 0;
   }
 
   /** The core that a waking or new task goes to (select_task_rq_fair). */
@@ -356,9 +351,4 @@ function restoreTask(task: Task, saved: SavedTask, kernel: Kernel): void {
 
 function finite(cycles: number): number | null {
   return cycles === Infinity ? null : cycles;
-}
-
-/** A task in this state is on a queue or running. */
-export function isRunnable(task: Task): boolean {
-  return task.state === TASK_RUNNING;
 }

@@ -23,7 +23,6 @@ const STACK_END_MAGIC = 0x57ac6e9d;
 export const TASK_RUNNING = 0;
 export const TASK_INTERRUPTIBLE = 1;
 export const TASK_UNINTERRUPTIBLE = 2;
-export const EXIT_ZOMBIE = 0x20;
 export const TASK_DEAD = 0x80;
 export const TASK_WAKEKILL = 0x100;
 export const TASK_KILLABLE: number = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE;
