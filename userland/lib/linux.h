@@ -55,12 +55,16 @@
 #define CLONE_FS 0x00000200
 #define CLONE_FILES 0x00000400
 #define CLONE_SIGHAND 0x00000800
+#define CLONE_VFORK 0x00004000
 #define CLONE_THREAD 0x00010000
 #define CLONE_SYSVSEM 0x00040000
 #define CLONE_SETTLS 0x00080000
 #define CLONE_PARENT_SETTID 0x00100000
 #define CLONE_CHILD_CLEARTID 0x00200000
 #define WNOHANG 1
+#define WUNTRACED 2
+#define WALL 0x40000000
+#define WCLONE ((int)0x80000000)
 
 /* futex */
 #define FUTEX_WAIT 0
@@ -71,6 +75,7 @@
 #define FUTEX_WAKE_BITSET 10
 #define FUTEX_PRIVATE_FLAG 128
 #define FUTEX_BITSET_MATCH_ANY 0xffffffff
+#define FUTEX_OWNER_DIED 0x40000000
 
 /* signals */
 #define SIGHUP 1
@@ -84,6 +89,7 @@
 #define SIGSEGV 11
 #define SIGUSR2 12
 #define SIGCHLD 17
+#define SIGCONT 18
 #define SIGSTOP 19
 #define SIG_BLOCK 0
 #define SIG_UNBLOCK 1
@@ -97,6 +103,8 @@
 #define SA_RESETHAND 0x80000000UL
 #define SS_ONSTACK 1
 #define SS_DISABLE 2
+#define CLD_EXITED 1
+#define CLD_KILLED 2
 #define SI_USER 0
 #define SI_KERNEL 0x80
 #define SI_TKILL (-6)

@@ -176,6 +176,36 @@ static inline long sys_sigaltstack(const struct stack *stack, struct stack *old)
 	return SYS2(SYS_sigaltstack, stack, old);
 }
 
+static inline long sys_kill(int pid, int signal)
+{
+	return SYS2(SYS_kill, pid, signal);
+}
+
+static inline long sys_rt_sigpending(uint64_t *set)
+{
+	return SYS2(SYS_rt_sigpending, set, 8);
+}
+
+static inline long sys_rt_sigsuspend(const uint64_t *mask)
+{
+	return SYS2(SYS_rt_sigsuspend, mask, 8);
+}
+
+static inline long sys_getppid(void)
+{
+	return SYS0(SYS_getppid);
+}
+
+static inline long sys_setpgid(int pid, int pgid)
+{
+	return SYS2(SYS_setpgid, pid, pgid);
+}
+
+static inline long sys_set_robust_list(void *head, size_t size)
+{
+	return SYS2(SYS_set_robust_list, head, size);
+}
+
 static inline long sys_tgkill(int tgid, int tid, int signal)
 {
 	return SYS3(SYS_tgkill, tgid, tid, signal);

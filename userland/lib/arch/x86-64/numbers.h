@@ -21,7 +21,12 @@
 #define SYS_clone 56
 #define SYS_exit 60
 #define SYS_wait4 61
+#define SYS_kill 62
 #define SYS_uname 63
+#define SYS_setpgid 109
+#define SYS_getppid 110
+#define SYS_rt_sigpending 127
+#define SYS_rt_sigsuspend 130
 #define SYS_sigaltstack 131
 #define SYS_arch_prctl 158
 #define SYS_gettid 186
@@ -32,6 +37,7 @@
 #define SYS_clock_gettime 228
 #define SYS_exit_group 231
 #define SYS_tgkill 234
+#define SYS_set_robust_list 273
 #define SYS_getcpu 309
 #define SYS_getrandom 318
 #define SYS_pkey_mprotect 329
