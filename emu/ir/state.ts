@@ -7,7 +7,7 @@
  *    12  flags carry (i32) carry in of adc/sbb, preserved carry of inc/dec, count of shifts
  *    16  flags A (i64)     first operand; the result for logic; the bits themselves for "explicit"
  *    24  flags B (i64)     second operand
- *    32  access phase (i32)  1: the first half of a page-crossing access is translated
+ *    32  access phase (i32)  1: the first half of a page-crossing access is translated; 2: that of an instruction
  *    36  access pa (i32)     its physical address
  *    40  locked (i32)        a bus-locked sequence is open
  *    44  reserved

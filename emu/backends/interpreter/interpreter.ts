@@ -59,6 +59,8 @@ const LOCKED = STATE_LOCKED >> 2;
 const MAX_BLOCK = 64;
 /** Longest instruction of any guest in bytes: what a page-crossing instruction may take from the next page. */
 const CROSS_BYTES = 16;
+/** STATE_ACCESS_PHASE: the first page of an instruction was fetched, the walk to the second one was suspended. */
+const FETCHING_REST = 2;
 /** A budget that no slice reaches. */
 const UNLIMITED = 0x3fff_ffff;
 /** memAttr() bits. */
@@ -1901,6 +1903,8 @@ export class Interpreter implements Engine {
     let pa: number;
     if (F[entry + FAST_EXEC] === (lo & -4096) && F[entry + FAST_EXEC + 1] === hi) {
       pa = (lo + F[entry + FAST_ADDEND]!) >>> 0;
+    } else if (S[ACCESS_PHASE] === FETCHING_REST) {
+      pa = S[ACCESS_FIRST_PA]! >>> 0;
     } else {
       const status = core.mmu.translate(lo, hi, FETCH, core.regime);
       core.takeStalls();
@@ -1973,6 +1977,8 @@ export class Interpreter implements Engine {
     const nextHi = (page.pageHi + (nextLo === 0 ? 1 : 0)) | 0;
     const status = core.mmu.translate(nextLo, nextHi, FETCH, core.regime);
     core.takeStalls();
+    core.state[ACCESS_PHASE] = status === SUSPENDED ? FETCHING_REST : 0;
+    core.state[ACCESS_FIRST_PA] = page.frame * 4096 + offset;
     if (status !== DONE) return this.#fetchFailed(core, status);
     const frame = core.mmu.pa >>> 12;
     if (frame !== page.crossFrame) page.setCrossFrame(frame);
