@@ -370,8 +370,29 @@ export class CoherenceLedger {
     const h = this.#holdings;
     const frame = h.frame[holding];
     if (this.#isFree[frame] === IN_USE) return;
-    if (h.isTable[holding] === 0 && this.#options.isPermanent(h.lo[holding], h.hi[holding])) return;
+    if (h.isTable[holding] === 0) {
+      if (this.#options.isPermanent(h.lo[holding], h.hi[holding])) return;
+      if (this.#condemnCopy(holding)) return;
+    }
     this.#report("free-frame-cached", frame, this.#freeEventOf(frame), this.#fillEventOf(holding));
+  }
+
+  /** A copy of a condemned leaf of the same core (a prefetch from its second level) is condemned as well. */
+  #condemnCopy(copy: number): boolean {
+    const h = this.#holdings;
+    for (let each = h.next[copy]; each !== NOWHERE; each = h.next[each]) {
+      if (
+        h.core[each] !== h.core[copy] ||
+        h.verdict[each] !== CONDEMNED ||
+        h.context[each] !== h.context[copy]
+      )
+        continue;
+      h.verdict[copy] = CONDEMNED;
+      this.#cores[h.core[copy]].condemned++;
+      h.freed.copy(copy, h.freed, each);
+      return true;
+    }
+    return false;
   }
 
   #reportFree(holding: number, rule: LedgerRule, frame: number): void {

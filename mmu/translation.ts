@@ -90,7 +90,8 @@ export interface TranslationUnit {
   /**
    * Translates one access of at most a page and not crossing one. On DONE the access is permitted, A/D are as the
    * manual wants them, and the fast TLB holds the page if it may. In exploring runs DONE consumes the event that
-   * the access itself is; each walk read, A/D update and fill before it consumed its own.
+   * the access itself is, unless it is a fetch that hits the first level; each walk read, A/D update and fill before
+   * it consumed its own.
    */
   translate(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus;
   /** A read or permission probe without side effects (debugger, ledger): physical address or -1. */

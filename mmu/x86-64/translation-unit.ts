@@ -392,7 +392,8 @@ export class X86TranslationUnit implements TranslationUnit {
       this.#walker.start(lo, hi, kind, privilege);
       return this.#walk();
     }
-    if (!this.#budget.take()) return SUSPENDED;
+    // A fetch that hits is no event; one that goes on to the second level is.
+    if (kind !== FETCH && !this.#budget.take()) return SUSPENDED;
     if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, hi);
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
     this.#arrive(at, lo, kind, privilege, hi, at);

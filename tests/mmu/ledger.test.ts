@@ -400,3 +400,21 @@ test("a unit without a ledger and one with it behave alike", () => {
   }
   expect(withLedger.unit.hash(0)).toBe(without.unit.hash(0));
 });
+
+test("a prefetch on a lazy core that copies a condemned leaf between levels condemns the copy and reports nothing", () => {
+  const scene = new Scene("reported");
+  expect(scene.touch(1)).toBe(DONE);
+  // Four more pages of the same set push the leaf out of the first level; the second level keeps it.
+  for (let way = 1; way <= 4; way++) {
+    scene.world.map(VA + way * 0x1_0000, 0, scene.world.frame(), OPEN, 0, 12, scene.first);
+    expect(scene.touch(1, VA + way * 0x1_0000)).toBe(DONE);
+  }
+  scene.ledger.enterLazy(1);
+  scene.ledger.frameFreed(scene.frame);
+  const held = scene.ledger.holders(scene.frame).length;
+  scene.world.units[1].speculate(VA, 0);
+  expect(scene.ledger.holders(scene.frame).length).toBe(held + 1);
+  expect(scene.rules()).toEqual([]);
+  scene.ledger.leaveLazy(1);
+  expect(new Set(scene.rules())).toEqual(new Set(["condemned-not-lazy"]));
+});
