@@ -1,2 +1,3 @@
 /** The public face of emu/loader: program files. */
 export * from "./elf.ts";
+export type { ElfLimits } from "./elf-header.ts";

@@ -9,6 +9,7 @@ import { type ElfImage, type ElfSegment, parseElf } from "../../emu/loader/index
 import { UserError } from "../../emu/user-error.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_IRQ_MASK } from "../costs.ts";
+import type { Kernel } from "../kernel.ts";
 import { irqRestore, irqSave } from "../locking/index.ts";
 import {
   allocateMm,
@@ -45,6 +46,18 @@ const STACK_EXPAND_PAGES = 32;
 /** TASK_COMM_LEN without the end mark. */
 const COMM_LENGTH = 15;
 
+/** Reads the init program's file, without running anything. */
+export function loadInit(kernel: Kernel): ElfImage | UserError {
+  const { image, argv } = kernel.options.init;
+  const arch = kernel.arch.process;
+  return parseElf(image, argv[0] ?? "init", {
+    machines: new Map([[arch.elfMachine, arch.littleEndian ? "little" : "big"]]),
+    userEnd: BigInt(kernel.arch.mmu.taskSizeMax) * 4096n,
+    pageBytes: 4096n,
+    memoryBytes: BigInt(kernel.ram.sizeBytes),
+  });
+}
+
 /** Executes the init program in the current task, which has no address space yet. Panics if it cannot. */
 export function* execInit(k: Context, group: ThreadGroup): Work {
   const { kernel } = k;
@@ -53,15 +66,10 @@ export function* execInit(k: Context, group: ThreadGroup): Work {
   memory.resourceLimit = (context, resource) => processOf(context.task!).group.limits[resource]!.soft;
   memory.frames.outOfMemory = (context) => outOfMemory(context, table);
   table.futexes.base = yield* memory.allocStack(k);
-  const { image: bytes, argv, envp } = kernel.options.init;
+  const { argv, envp } = kernel.options.init;
   const path = argv[0] ?? "init";
   const arch = kernel.arch.process;
-  const image = parseElf(bytes, path, {
-    machines: new Map([[arch.elfMachine, arch.littleEndian ? "little" : "big"]]),
-    userEnd: BigInt(kernel.arch.mmu.taskSizeMax) * 4096n,
-    pageBytes: 4096n,
-    memoryBytes: BigInt(k.ram.sizeBytes),
-  });
+  const image = loadInit(kernel);
   if (image instanceof UserError) return kernel.panic(k, `No working init found: ${image.line}`);
   const mm = yield* allocateMm(k);
   if (mm === NULL) return kernel.panic(k, "no memory for the init program");

@@ -3,7 +3,14 @@ import type { Context } from "../context.ts";
 import { wakeUp } from "../sched/wait-queue.ts";
 import { sendToGroup } from "../signal/send.ts";
 import { childInfo } from "../signal/signal-info.ts";
-import { CLD_EXITED, CLD_KILLED, SA_NOCLDSTOP, SA_NOCLDWAIT, SIGCHLD, SIGNALS } from "../signal/signal-numbers.ts";
+import {
+  CLD_EXITED,
+  CLD_KILLED,
+  SA_NOCLDSTOP,
+  SA_NOCLDWAIT,
+  SIGCHLD,
+  SIGNALS,
+} from "../signal/signal-numbers.ts";
 import { processOf } from "./process-state.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 

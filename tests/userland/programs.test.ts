@@ -11,8 +11,9 @@ import {
   type OperandSpec,
   type Row,
 } from "../../emu/frontends/x86-64/index.ts";
-import { type ElfImage, parseElf, x86Limits } from "../../emu/loader/index.ts";
+import { type ElfImage, parseElf } from "../../emu/loader/index.ts";
 import { UserError } from "../../emu/user-error.ts";
+import { x86Limits } from "../emu/loader/limits.ts";
 
 const USERLAND = fileURLToPath(new URL("../../userland", import.meta.url));
 const BIN = join(USERLAND, "bin/x86-64");

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type ElfLimits, parseElf, x86Limits } from "../../../emu/loader/index.ts";
+import { type ElfLimits, parseElf } from "../../../emu/loader/index.ts";
 import { UserError } from "../../../emu/user-error.ts";
 import { load, soundFile, writeElf } from "./elf-writer.ts";
+import { x86Limits } from "./limits.ts";
 import { malformedFiles } from "./malformed.ts";
 
 const LIMITS: ElfLimits = x86Limits(256 << 20);
