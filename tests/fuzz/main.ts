@@ -1,9 +1,12 @@
 /**
- * `npm run fuzz`: guests that execute random bytes and random instructions, for 10,000 seeds, whole and suspended.
- * A failure is printed with its seed; exit status 1 if there is one.
+ * `npm run fuzz`: guests that execute random bytes and random instructions, for 10,000 seeds, whole and suspended, on
+ * as many processes as the host has threads. A failure is printed with its seed; exit status 1 if there is one.
  *
- *     node dist/tests/fuzz/main.js [--seeds N] [--first SEED] [--execution whole|suspended|both]
+ *     node dist/tests/fuzz/main.js [--seeds N] [--first SEED] [--execution whole|suspended|both] [--jobs N]
  */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Progress } from "../../emu/cli/terminal.ts";
 import { checkSeed, type Execution } from "./run-seed.ts";
@@ -13,6 +16,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "10000" },
     first: { type: "string", default: "1" },
     execution: { type: "string", default: "both" },
+    jobs: { type: "string", default: String(availableParallelism()) },
   },
 });
 
@@ -20,27 +24,55 @@ const executions = (["whole", "suspended"] as const).filter(
   (each) => values.execution === "both" || values.execution === each,
 );
 const first = Number(values.first);
-const last = first + Number(values.seeds) - 1;
-const progress = new Progress();
-let failed = 0;
+const seeds = Number(values.seeds);
+const jobs = Math.max(1, Math.min(Number(values.jobs), seeds));
 
-for (let seed = first; seed <= last; seed++) {
-  progress.show(() => `seed ${seed} of ${last}, ${failed} failed`);
-  for (const execution of executions) check(seed, execution);
+if (jobs === 1) {
+  runSeeds();
+} else {
+  const statuses = await Promise.all(Array.from({ length: jobs }, (_, job) => runProcess(job)));
+  process.exitCode = statuses.every((status) => status === 0) ? 0 : 1;
 }
-progress.clear();
-console.log(`${last - first + 1} seeds, ${executions.join(" and ")}: ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
 
-function check(seed: number, execution: Execution): void {
-  let wrong: string[];
-  try {
-    wrong = checkSeed(seed, execution);
-  } catch (error) {
-    wrong = [`seed ${seed} (${execution}): host exception`, (error as Error).stack ?? String(error)];
+/** One process' part of the seeds. */
+function runProcess(job: number): Promise<number | null> {
+  const from = first + Math.floor((seeds * job) / jobs);
+  const to = first + Math.floor((seeds * (job + 1)) / jobs);
+  const args = ["--jobs", "1", "--first", String(from), "--seeds", String(to - from)];
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(import.meta.url), ...args, "--execution", values.execution],
+    { stdio: "inherit" },
+  );
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+}
+
+function runSeeds(): void {
+  const last = first + seeds - 1;
+  const progress = new Progress();
+  let failed = 0;
+  for (let seed = first; seed <= last; seed++) {
+    progress.show(() => `seed ${seed} of ${last}, ${failed} failed`);
+    for (const execution of executions) {
+      const wrong = check(seed, execution);
+      if (wrong.length === 0) continue;
+      failed++;
+      progress.clear();
+      console.log(wrong.join("\n    "));
+    }
   }
-  if (wrong.length === 0) return;
-  failed++;
   progress.clear();
-  console.log(wrong.join("\n    "));
+  console.log(`seeds ${first} to ${last}, ${executions.join(" and ")}: ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+function check(seed: number, execution: Execution): string[] {
+  try {
+    return checkSeed(seed, execution);
+  } catch (error) {
+    return [`seed ${seed} (${execution}): host exception`, (error as Error).stack ?? String(error)];
+  }
 }

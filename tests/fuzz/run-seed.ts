@@ -8,7 +8,7 @@ export type Execution = "whole" | "suspended";
 
 const MEMORY_BYTES: number = 16 * 2 ** 20;
 /** Boot included. */
-const MAX_INSTRUCTIONS = 60_000;
+const MAX_INSTRUCTIONS = 10_000;
 /** Events between two suspensions at most. */
 const LONGEST_STRETCH = 12;
 
