@@ -133,7 +133,7 @@ export class Interpreter implements Engine {
     const u8 = this.#ram.u8;
     const view = this.#ram.view;
     let fastBase = core.regime * FAST_REGIME_WORDS;
-    let budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userSliceEnd() - core.clock);
+    let budget = sliceBudget(core.userSliceEnd() - core.clock);
     let left = budget;
     let page = this.#resumePage[core.id]!;
     let pc = 0;
@@ -238,7 +238,7 @@ export class Interpreter implements Engine {
           core.helper(code[pc + 1]!, S[a]!, S[a + 1]!, S[b]!, S[b + 1]!, page.markLo[mark]!, page.pageHi);
           if (!core.goesOn()) return "phase";
           fastBase = core.regime * FAST_REGIME_WORDS;
-          budget = core.budget.exploring ? UNLIMITED : sliceBudget(core.userSliceEnd() - core.clock);
+          budget = sliceBudget(core.userSliceEnd() - core.clock);
           left = budget;
           pc = this.#find(core);
           if (pc < 0) return this.#exit;
