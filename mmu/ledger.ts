@@ -373,6 +373,11 @@ export class CoherenceLedger {
     if (h.isTable[holding] === 0) {
       if (this.#options.isPermanent(h.lo[holding], h.hi[holding])) return;
       if (this.#condemnCopy(holding)) return;
+      // A lazy core is left out of flushes: its walker may have read the entry before it was cleared.
+      if (this.#cores[h.core[holding]].lazy) {
+        this.#condemn(holding, frame);
+        return;
+      }
     }
     this.#report("free-frame-cached", frame, this.#freeEventOf(frame), this.#fillEventOf(holding));
   }
