@@ -52,7 +52,7 @@ function schedulingPoints(design: string): Measurement {
     samples: SAMPLES,
     sample: () => {
       let points = 0;
-      return rate({ program: "faults1", args: ["4", "60"], design, scheduler: "random" }, (guest) => {
+      return rate({ program: "faults1", args: ["4", "400"], design, scheduler: "random" }, (guest) => {
         if (points === 0) countPoints(guest, () => points++);
         return points + guest.session.machine.slices;
       });
