@@ -7,6 +7,12 @@ export * from "./memory.ts";
 export * from "./translation.ts";
 export type { CachedEntry } from "./x86-64/caches.ts";
 export type { X86TranslationFault } from "./x86-64/fault.ts";
+export {
+  INVPCID_ADDRESS,
+  INVPCID_ALL,
+  INVPCID_ALL_BUT_GLOBAL,
+  INVPCID_SINGLE_CONTEXT,
+} from "./x86-64/invalidation.ts";
 export * from "./x86-64/paging.ts";
 export { SKYLAKE, type X86TranslationProfile } from "./x86-64/profiles.ts";
 export * from "./x86-64/translation-unit.ts";

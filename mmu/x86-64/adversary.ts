@@ -15,12 +15,18 @@ import {
   S_CR3_HI,
   S_CR3_LO,
   S_LEVELS,
+  S_PCID,
   S_PREFETCH,
   S_RANDOM,
   S_RECENT,
   S_RECENT_NEXT,
   S_STALL,
+  S_WALK,
+  W_FIRST_LEVEL,
+  W_HI,
   W_IMAGE,
+  W_KIND,
+  W_LO,
   W_PHASE,
 } from "./layout.ts";
 import { isCanonical, levelShift, PTE_P, PTE_PS } from "./paging.ts";
@@ -77,6 +83,25 @@ export class Adversary {
     words[S_RECENT + next * 2] = lo & ~0xfff;
     words[S_RECENT + next * 2 + 1] = hi;
     words[S_RECENT_NEXT] = (next + 1) % RECENT_LENGTH;
+  }
+
+  /** Drops the entry that a walk has just filled from either level, or both, by choice. */
+  dropSome(): void {
+    const words = this.#words;
+    const lo = words[S_WALK + W_LO];
+    const hi = words[S_WALK + W_HI];
+    const shift = words[S_WALK + W_IMAGE] & 0x3f;
+    this.remember(lo, hi);
+    const choice = randomBelow(words, S_RANDOM, 8);
+    if (choice === 0 || choice === 1) {
+      const first = this.#caches.firstFor(shift, words[S_WALK + W_KIND]);
+      first.evictAt(words[S_WALK + W_FIRST_LEVEL]);
+      words[S_WALK + W_FIRST_LEVEL] = -1;
+    }
+    if (choice === 0 || choice === 2) {
+      const second = this.#caches.secondFor(shift);
+      second.evictAt(second.find(lo, hi, shift, words[S_PCID]));
+    }
   }
 
   #evictAny(): void {

@@ -1,5 +1,13 @@
 /** Page-fault error code: Intel SDM vol. 3A 4.7. */
-import { FETCH, type TranslationCause, type TranslationFault, USER, WRITE } from "../translation.ts";
+import {
+  type AccessKind,
+  FETCH,
+  type Privilege,
+  type TranslationCause,
+  type TranslationFault,
+  USER,
+  WRITE,
+} from "../translation.ts";
 import { S_CR4, S_EFER } from "./layout.ts";
 import { CR4_SMEP, EFER_NXE, PF_ID, PF_P, PF_PK, PF_RSVD, PF_US, PF_WR } from "./paging.ts";
 
@@ -40,4 +48,24 @@ export function pageFaultErrorCode(
   if (privilege === USER) code |= PF_US;
   if (kind === FETCH && ((words[S_CR4] & CR4_SMEP) !== 0 || (words[S_EFER] & EFER_NXE) !== 0)) code |= PF_ID;
   return code;
+}
+
+/** Fills in the record of a fault. */
+export function describeFault(
+  fault: X86TranslationFault,
+  words: Int32Array,
+  cause: TranslationCause,
+  level: number,
+  lo: number,
+  hi: number,
+  kind: AccessKind,
+  privilege: Privilege,
+): void {
+  fault.cause = cause;
+  fault.lo = lo;
+  fault.hi = hi;
+  fault.kind = kind;
+  fault.privilege = privilege;
+  fault.level = level;
+  fault.errorCode = pageFaultErrorCode(words, cause, kind, privilege);
 }

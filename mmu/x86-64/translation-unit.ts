@@ -12,16 +12,9 @@
  */
 import { FastKeeper } from "../fast-keeper.ts";
 import type { CoherenceLedger } from "../ledger.ts";
-import { FRAME_CODE, FRAME_DIRTY, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";
-import { randomBelow, seedRandom } from "../random.ts";
-import {
-  ANY_CONTEXT,
-  ATTRIBUTE_HELD_FAST,
-  ENTRY_ATTRIBUTES,
-  ENTRY_FRAME_HI,
-  ENTRY_FRAME_LO,
-  fold,
-} from "../set-array.ts";
+import type { PhysicalMemory } from "../memory.ts";
+import { seedRandom } from "../random.ts";
+import { ENTRY_ATTRIBUTES, ENTRY_FRAME_HI, ENTRY_FRAME_LO, fold } from "../set-array.ts";
 import type { Tlb } from "../tlb.ts";
 import {
   type AccessKind,
@@ -29,10 +22,8 @@ import {
   type EventBudget,
   FAULT,
   FETCH,
-  IMPLICIT,
   type Privilege,
   READ,
-  SUPERVISOR,
   SUSPENDED,
   type TranslationCause,
   type TranslationObserver,
@@ -41,24 +32,20 @@ import {
   USER,
   WRITE,
 } from "../translation.ts";
+import { Admission } from "./admission.ts";
 import { Adversary } from "./adversary.ts";
 import { type CachedEntry, X86Caches } from "./caches.ts";
-import { areControlsLegal, deriveControls } from "./controls.ts";
-import { pageFaultErrorCode, type X86TranslationFault } from "./fault.ts";
+import { describeFault, type X86TranslationFault } from "./fault.ts";
+import { Invalidation } from "./invalidation.ts";
 import {
   ATTRIBUTE_D,
-  ATTRIBUTE_US,
   PHASE_ACCESS,
   PHASE_FAULT,
   PHASE_FILL,
   PHASE_IDLE,
   regionBit,
-  S_AC,
-  S_CR0,
   S_CR3_HI,
   S_CR3_LO,
-  S_CR4,
-  S_EFER,
   S_LARGE,
   S_LEVELS,
   S_OCCUPIED,
@@ -66,7 +53,6 @@ import {
   S_PKRU,
   S_PREFETCH,
   S_RANDOM,
-  S_SLOW_USER,
   S_STALL,
   S_WALK,
   stateWords,
@@ -78,20 +64,10 @@ import {
   W_PHASE,
   W_PRIVILEGE,
 } from "./layout.ts";
-import {
-  CR0_AM,
-  CR0_PG,
-  CR3_HI_NO_FLUSH,
-  CR3_PCID_MASK,
-  CR4_PCIDE,
-  CR4_PGE,
-  CR4_PKE,
-  CR4_SMEP,
-  entryFrame,
-  isCanonical,
-} from "./paging.ts";
+import { isCanonical } from "./paging.ts";
 import { probeTables } from "./probe.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
+import { TranslationRegisters } from "./registers.ts";
 import { isPermitted, keyDenies } from "./rights.ts";
 import { Walker } from "./walker.ts";
 import { WHOLE_LEFT, WholeWalk } from "./whole-walk.ts";
@@ -113,12 +89,6 @@ export interface X86TranslationOptions {
   /** MAXPHYADDR, 36 … 52. */
   readonly maxPhysBits: number;
 }
-
-/** INVPCID types (SDM vol. 2, INVPCID). */
-export const INVPCID_ADDRESS = 0;
-export const INVPCID_SINGLE_CONTEXT = 1;
-export const INVPCID_ALL = 2;
-export const INVPCID_ALL_BUT_GLOBAL = 3;
 
 export class X86TranslationUnit implements TranslationUnit {
   /** Words of state that a core with this profile needs. */
@@ -146,6 +116,9 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #observer: TranslationObserver | null;
   readonly #ledger: CoherenceLedger | null;
   readonly #keeper: FastKeeper;
+  readonly #admission: Admission;
+  readonly #invalidation: Invalidation;
+  readonly #registers: TranslationRegisters;
   readonly #caches: X86Caches;
   readonly #l1d: Tlb;
   readonly #l1i: Tlb;
@@ -156,7 +129,6 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #adversary: Adversary;
   readonly #isAdversarial: boolean;
   readonly #stlbHitCycles: number;
-  readonly #maxPhysBits: number;
 
   constructor(options: X86TranslationOptions) {
     const { core, profile, state, ram, observer, ledger, maxPhysBits } = options;
@@ -170,7 +142,6 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#ledger = ledger;
     this.#isAdversarial = options.policy === "adversarial";
     this.#stlbHitCycles = profile.stlbHitCycles;
-    this.#maxPhysBits = maxPhysBits;
     this.#keeper = new FastKeeper(state, 0);
     this.fast = this.#keeper.fast;
     this.#keeper.reset();
@@ -193,7 +164,17 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#whole = new WholeWalk(state, ram, profile, this.#caches);
     this.#takesWhole = ledger === null && !this.#isAdversarial;
     this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
-    deriveControls(state, maxPhysBits);
+    const adversary = this.#isAdversarial ? this.#adversary : null;
+    this.#admission = new Admission(state, ram, options.budget, this.#keeper);
+    this.#invalidation = new Invalidation({ core, words: state, caches: this.#caches, observer, adversary });
+    this.#registers = new TranslationRegisters({
+      core,
+      words: state,
+      keeper: this.#keeper,
+      invalidation: this.#invalidation,
+      ledger,
+      maxPhysBits,
+    });
   }
 
   get stallCycles(): number {
@@ -266,27 +247,7 @@ export class X86TranslationUnit implements TranslationUnit {
    * paging; paging switched off under PCIDE. Other reserved bits are the instruction's business.
    */
   setControls(cr0: number, cr4: number, efer: number): boolean {
-    const words = this.#words;
-    const cr0Changed = cr0 ^ words[S_CR0];
-    const cr4Changed = cr4 ^ words[S_CR4];
-    const eferChanged = efer ^ words[S_EFER];
-    if ((cr0Changed | cr4Changed | eferChanged) === 0) return true;
-    const paging = (cr0 & CR0_PG) !== 0;
-    const wasPaging = (words[S_CR0] & CR0_PG) !== 0;
-    if (!areControlsLegal(words, cr0, cr4, efer)) return false;
-    const oldPcid = words[S_PCID];
-    words[S_CR0] = cr0;
-    words[S_CR4] = cr4;
-    words[S_EFER] = efer;
-    if (wasPaging && !paging) this.#invalidateContext("CR0.PG", ANY_CONTEXT, 1);
-    else if ((cr4Changed & CR4_PGE) !== 0) this.#invalidateContext("CR4.PGE", ANY_CONTEXT, 1);
-    else if ((cr4Changed & ~cr4 & CR4_PCIDE) !== 0) this.#invalidateContext("CR4.PCIDE", ANY_CONTEXT, 1);
-    else if ((cr4Changed & cr4 & CR4_SMEP) !== 0) this.#invalidateContext("CR4.SMEP", oldPcid, 1);
-    deriveControls(words, this.#maxPhysBits);
-    this.#keeper.empty();
-    this.abandon();
-    if (this.#ledger !== null && paging !== wasPaging) this.#reportRoot(this.#ledger);
-    return true;
+    return this.#registers.setControls(cr0, cr4, efer);
   }
 
   /**
@@ -294,36 +255,17 @@ export class X86TranslationUnit implements TranslationUnit {
    * PCID, unless bit 63 is set (SDM 4.10.4.1). False: a reserved bit is set, #GP, nothing happened.
    */
   writeCr3(lo: number, hi: number): boolean {
-    const words = this.#words;
-    const pcide = (words[S_CR4] & CR4_PCIDE) !== 0;
-    const address = hi & ~(pcide ? CR3_HI_NO_FLUSH : 0);
-    if ((address & ~(2 ** (this.#maxPhysBits - 32) - 1)) !== 0) return false;
-    words[S_CR3_LO] = lo;
-    words[S_CR3_HI] = address;
-    words[S_PCID] = pcide ? lo & CR3_PCID_MASK : 0;
-    if (!pcide || (hi & CR3_HI_NO_FLUSH) === 0) this.#invalidateContext("CR3", words[S_PCID], 0);
-    this.#keeper.empty();
-    this.abandon();
-    if (this.#ledger !== null && words[S_LEVELS] !== 0) this.#reportRoot(this.#ledger);
-    return true;
+    return this.#registers.writeCr3(lo, hi);
   }
 
   /** EFLAGS.AC: STAC, CLAC, POPF, IRET, interrupts. */
   setAc(ac: 0 | 1): void {
-    const words = this.#words;
-    if (words[S_AC] === ac) return;
-    words[S_AC] = ac;
-    deriveControls(words, this.#maxPhysBits);
-    if ((words[S_CR0] & CR0_AM) !== 0) this.#keeper.empty();
-    else if (ac === 0) this.#keeper.dropMarked();
+    this.#registers.setAc(ac);
   }
 
   /** WRPKRU, XRSTOR. */
   setPkru(value: number): void {
-    const words = this.#words;
-    if (words[S_PKRU] === value) return;
-    words[S_PKRU] = value;
-    if ((words[S_CR4] & CR4_PKE) !== 0) this.#keeper.empty();
+    this.#registers.setPkru(value);
   }
 
   get pkru(): number {
@@ -337,13 +279,7 @@ export class X86TranslationUnit implements TranslationUnit {
    * current PCID. A non-canonical address is no operation.
    */
   invlpg(lo: number, hi: number): void {
-    const words = this.#words;
-    if (words[S_LEVELS] !== 0 && !isCanonical(hi, words[S_LEVELS] === 5 ? 5 : 4)) return;
-    const pcid = words[S_PCID];
-    const dropped = this.#caches.dropPage(lo, hi, pcid, 1) + this.#caches.dropWalks(pcid);
-    this.abandon();
-    if (this.#isAdversarial) this.#adversary.remember(lo, hi);
-    if (this.#observer !== null) this.#observer.invalidate(this.core, "INVLPG", lo, hi, dropped);
+    this.#invalidation.invlpg(lo, hi);
   }
 
   /**
@@ -352,23 +288,7 @@ export class X86TranslationUnit implements TranslationUnit {
    * (types 0 and 1) other than 0 with CR4.PCIDE = 0, or (type 0) a non-canonical address.
    */
   invpcid(type: number, pcid: number, lo: number, hi: number): boolean {
-    const words = this.#words;
-    if (type >>> 0 > INVPCID_ALL_BUT_GLOBAL || pcid >>> 12 !== 0) return false;
-    if (type < INVPCID_ALL && pcid !== 0 && (words[S_CR4] & CR4_PCIDE) === 0) return false;
-    if (type === INVPCID_ADDRESS) {
-      if (!isCanonical(hi, words[S_LEVELS] === 5 ? 5 : 4)) return false;
-      const dropped = this.#caches.dropPage(lo, hi, pcid, 0) + this.#caches.dropWalk(lo, hi, pcid);
-      this.abandon();
-      if (this.#isAdversarial) this.#adversary.remember(lo, hi);
-      if (this.#observer !== null) this.#observer.invalidate(this.core, "INVPCID 0", lo, hi, dropped);
-    } else if (type === INVPCID_SINGLE_CONTEXT) {
-      this.#invalidateContext("INVPCID 1", pcid, 0);
-    } else if (type === INVPCID_ALL) {
-      this.#invalidateContext("INVPCID 2", ANY_CONTEXT, 1);
-    } else {
-      this.#invalidateContext("INVPCID 3", ANY_CONTEXT, 0);
-    }
-    return true;
+    return this.#invalidation.invpcid(type, pcid, lo, hi);
   }
 
   // Speculation
@@ -431,7 +351,7 @@ export class X86TranslationUnit implements TranslationUnit {
     }
     if (first === WHOLE_LEFT) return this.#walk();
     const { level } = this.#whole;
-    this.#describe("not-present", level, lo, hi, kind, privilege);
+    describeFault(this.fault, this.#words, "not-present", level, lo, hi, kind, privilege);
     const pcid = this.#words[S_PCID];
     this.#reportPageFault(lo, hi, this.#caches.dropAfterMiss(lo, hi, kind, pcid, level + 1));
     return FAULT;
@@ -520,26 +440,7 @@ export class X86TranslationUnit implements TranslationUnit {
       words[S_WALK + W_HI],
       kind,
     );
-    if (this.#isAdversarial) this.#dropSome();
-  }
-
-  /** The adversarial policy drops the entry just filled from either level, or both, by choice. */
-  #dropSome(): void {
-    const words = this.#words;
-    const lo = words[S_WALK + W_LO];
-    const hi = words[S_WALK + W_HI];
-    const shift = words[S_WALK + W_IMAGE] & 0x3f;
-    this.#adversary.remember(lo, hi);
-    const choice = randomBelow(words, S_RANDOM, 8);
-    if (choice === 0 || choice === 1) {
-      const first = this.#caches.firstFor(shift, words[S_WALK + W_KIND]);
-      first.evictAt(words[S_WALK + W_FIRST_LEVEL]);
-      words[S_WALK + W_FIRST_LEVEL] = -1;
-    }
-    if (choice === 0 || choice === 2) {
-      const second = this.#caches.secondFor(shift);
-      second.evictAt(second.find(lo, hi, shift, words[S_PCID]));
-    }
+    if (this.#isAdversarial) this.#adversary.dropSome();
   }
 
   /**
@@ -551,32 +452,7 @@ export class X86TranslationUnit implements TranslationUnit {
     const frame = (words[at + ENTRY_FRAME_LO] | ((lo & ~(-1 << (words[at] & 0x3f))) >>> 12)) >>> 0;
     const frameHi = words[at + ENTRY_FRAME_HI];
     this.pa = (frame + frameHi * 0x1_0000_0000) * 4096 + (lo & 0xfff);
-    if (first < 0 || frameHi !== 0 || frame >= this.#ram.frames) return;
-    if (privilege === IMPLICIT || this.#budget.exploring) return;
-    if (kind === FETCH) {
-      words[first + ENTRY_ATTRIBUTES] |= ATTRIBUTE_HELD_FAST;
-      this.#keeper.insertExec(lo, hi, privilege, frame << 12);
-    } else {
-      this.#admitData(first, lo, hi, kind, privilege, frame);
-    }
-  }
-
-  /** @hot */
-  #admitData(first: number, lo: number, hi: number, kind: number, privilege: number, frame: number): void {
-    const words = this.#words;
-    const flags = this.#ram.frameFlags[frame];
-    if ((flags & FRAME_WATCHED) !== 0 || (privilege === USER && words[S_SLOW_USER] !== 0)) return;
-    const attributes = words[first + ENTRY_ATTRIBUTES];
-    let writable = 0;
-    if (kind === WRITE) {
-      this.#ram.frameFlags[frame] = flags | FRAME_DIRTY;
-      writable = (flags & FRAME_CODE) === 0 ? 1 : 0;
-    } else if (flags === FRAME_DIRTY && (attributes & ATTRIBUTE_D) !== 0) {
-      writable = isPermitted(words, attributes, WRITE, privilege) ? 1 : 0;
-    }
-    words[first + ENTRY_ATTRIBUTES] = attributes | ATTRIBUTE_HELD_FAST;
-    const marked = privilege === SUPERVISOR ? attributes & ATTRIBUTE_US : 0;
-    this.#keeper.insertData(lo, hi, privilege, frame << 12, writable, marked);
+    if (first >= 0 && frameHi === 0) this.#admission.admit(first, lo, hi, kind, privilege, frame);
   }
 
   /** A TLB entry rules the access out. */
@@ -612,7 +488,7 @@ export class X86TranslationUnit implements TranslationUnit {
     kind: AccessKind,
     privilege: Privilege,
   ): TranslationStatus {
-    this.#describe(cause, level, lo, hi, kind, privilege);
+    describeFault(this.fault, this.#words, cause, level, lo, hi, kind, privilege);
     if (cause === "not-canonical") return FAULT;
     const pcid = this.#words[S_PCID];
     this.#reportPageFault(
@@ -623,38 +499,7 @@ export class X86TranslationUnit implements TranslationUnit {
     return FAULT;
   }
 
-  #describe(
-    cause: TranslationCause,
-    level: number,
-    lo: number,
-    hi: number,
-    kind: AccessKind,
-    privilege: Privilege,
-  ): void {
-    const fault = this.fault;
-    fault.cause = cause;
-    fault.lo = lo;
-    fault.hi = hi;
-    fault.kind = kind;
-    fault.privilege = privilege;
-    fault.level = level;
-    fault.errorCode = pageFaultErrorCode(this.#words, cause, kind, privilege);
-  }
-
   #reportPageFault(lo: number, hi: number, dropped: number): void {
     if (this.#observer !== null && dropped > 0) this.#observer.invalidate(this.core, "#PF", lo, hi, dropped);
-  }
-
-  /** Drops a PCID's entries, or all (ANY_CONTEXT); observers get the PCID in place of an address. */
-  #invalidateContext(scope: string, pcid: number, globals: 0 | 1): void {
-    const dropped = this.#caches.dropContext(pcid, globals);
-    this.abandon();
-    if (this.#observer !== null) this.#observer.invalidate(this.core, scope, pcid, 0, dropped);
-  }
-
-  #reportRoot(ledger: CoherenceLedger): void {
-    const words = this.#words;
-    if (words[S_LEVELS] === 0) ledger.rootUnloaded(this.core);
-    else ledger.rootLoaded(this.core, words[S_PCID], entryFrame(words[S_CR3_LO], words[S_CR3_HI]));
   }
 }
