@@ -27,6 +27,9 @@ static void use(uintptr_t hint)
 	check(result == 0, "mprotect at %lx returned %ld", hint, result);
 	check(try_store(page_word(base, 1), 0), "stored to a read-only page at %lx", hint);
 	check(thread_self()->fault.code == SEGV_ACCERR, "a read-only page gives si_code %d", thread_self()->fault.code);
+	/* mremap() works on one mapping: equal rights make the pages one again. */
+	result = sys_mprotect(base + page, page, READ_WRITE);
+	check(result == 0, "mprotect back at %lx returned %ld", hint, result);
 
 	unmap(base + 4 * page, 4 * page);
 	check(try_load(page_word(base, 5), &value), "read %lx from unmapped memory at %lx", value, hint);
