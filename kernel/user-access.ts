@@ -8,7 +8,7 @@
  * or the data between two chunks, as it can under REP MOVSB. With page faults disabled (pagefaultDisable) a fault goes
  * straight to the fixup.
  */
-import { type AccessKind, DONE, FAULT, READ, WRITE } from "../mmu/index.ts";
+import { type AccessKind, DONE, FAULT, READ, SUSPENDED, WRITE } from "../mmu/index.ts";
 import {
   SITE_CLEAR_USER,
   SITE_COPY_FROM_USER,
@@ -89,7 +89,11 @@ export function* cmpxchgUser32(
   let result = -EFAULT;
   for (;;) {
     if (k.point(COST_ATOMIC)) yield;
-    const status = k.cpu.access(lo, hi, WRITE);
+    let status = k.cpu.access(lo, hi, WRITE);
+    while (status === SUSPENDED) {
+      yield;
+      status = k.cpu.access(lo, hi, WRITE);
+    }
     if (status === DONE) {
       const pa = k.cpu.accessPa;
       k.userValue = k.ram.read32(pa);
@@ -97,9 +101,9 @@ export function* cmpxchgUser32(
       result = 0;
       break;
     }
-    if (status === FAULT) k.cpu.raiseAccessFault();
+    k.cpu.raiseAccessFault();
     yield;
-    if (status === FAULT && arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) break;
   }
   end(k);
   return result;
@@ -136,15 +140,19 @@ function* copyChunks(
     const atLo = (lo + done) | 0;
     const size = Math.min(lengthBytes - done, USER_CHUNK_BYTES - (atLo & (USER_CHUNK_BYTES - 1)));
     if (k.point(COST_USER_CHUNK)) yield;
-    const status = k.cpu.access(atLo, carried(lo, hi, done), kind);
+    let status = k.cpu.access(atLo, carried(lo, hi, done), kind);
+    while (status === SUSPENDED) {
+      yield;
+      status = k.cpu.access(atLo, carried(lo, hi, done), kind);
+    }
     if (status === DONE) {
       moveChunk(k, kind, bytes, done, size);
       done += size;
       continue;
     }
-    if (status === FAULT) k.cpu.raiseAccessFault();
+    k.cpu.raiseAccessFault();
     yield;
-    if (status === FAULT && arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) break;
   }
   end(k);
   return lengthBytes - done;
@@ -169,7 +177,11 @@ function* copyString(
     const atHi = carried(lo, hi, done);
     const size = Math.min(limit - done, USER_CHUNK_BYTES - (atLo & (USER_CHUNK_BYTES - 1)));
     if (k.point(COST_USER_CHUNK)) yield;
-    const status = arch.entry.isUserRange(atLo, atHi, 1) ? k.cpu.access(atLo, atHi, READ) : -1;
+    let status = arch.entry.isUserRange(atLo, atHi, 1) ? k.cpu.access(atLo, atHi, READ) : -1;
+    while (status === SUSPENDED) {
+      yield;
+      status = k.cpu.access(atLo, atHi, READ);
+    }
     if (status === DONE) {
       const nul = k.ram.u8.subarray(k.cpu.accessPa, k.cpu.accessPa + size).indexOf(0);
       if (bytes !== null) moveChunk(k, READ, bytes, done, nul < 0 ? size : nul + 1);
@@ -180,9 +192,11 @@ function* copyString(
       done += size;
       continue;
     }
-    if (status === FAULT) k.cpu.raiseAccessFault();
-    if (status !== -1) yield;
-    if (status === -1 || (status === FAULT && arch.entry.cameBackAtFixup(k))) {
+    if (status === FAULT) {
+      k.cpu.raiseAccessFault();
+      yield;
+    }
+    if (status === -1 || arch.entry.cameBackAtFixup(k)) {
       result = -1;
       break;
     }
@@ -201,16 +215,20 @@ function* moveWord(k: Context, site: number, lo: number, hi: number, size: 4 | 8
   let result = -EFAULT;
   for (;;) {
     if (k.point(COST_USER_CHUNK)) yield;
-    const status = k.cpu.access(lo, hi, kind);
+    let status = k.cpu.access(lo, hi, kind);
+    while (status === SUSPENDED) {
+      yield;
+      status = k.cpu.access(lo, hi, kind);
+    }
     if (status === DONE) {
       if (kind === READ) loadWord(k, k.cpu.accessPa, size);
       else storeWord(k, k.cpu.accessPa, size);
       result = 0;
       break;
     }
-    if (status === FAULT) k.cpu.raiseAccessFault();
+    k.cpu.raiseAccessFault();
     yield;
-    if (status === FAULT && arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) break;
   }
   end(k);
   return result;

@@ -4,7 +4,7 @@
  */
 import { createKernel, type Kernel } from "../../kernel/index.ts";
 import type { StopReason } from "../hardware.ts";
-import { Machine } from "../machine.ts";
+import { Machine, type MachineOptions } from "../machine.ts";
 import type { MachineModel } from "../machines/model.ts";
 import type { TraceSink } from "../trace.ts";
 
@@ -14,7 +14,7 @@ export interface SessionOptions {
   readonly memoryBytes: number;
   readonly design: string;
   readonly seed: number;
-  readonly scheduler: "timed" | "random";
+  readonly scheduler: MachineOptions["scheduler"];
   readonly tlb: "typical" | "adversarial";
   readonly ledger: "on" | "off";
   readonly verifyIr?: boolean;
