@@ -109,7 +109,14 @@ function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boole
     k.cpu.setInterruptsEnabled(true);
     if (k.point(COST_IRQ_MASK)) yield;
   }
-  if (m.design.attempts && (yield* attemptFault(k, m, frame, f))) return;
+  if (m.design.attempts) {
+    const result = yield* m.design.attempt(k, f);
+    if (result === 0) {
+      m.events.count(k.cpu.id, PGFAULT);
+      return;
+    }
+    if (result !== NOT_ATTEMPTED && (yield* endAttempt(k, m, frame, f, result))) return;
+  }
   for (;;) {
     if (k.point(COST_ATOMIC)) yield;
     if (!mmapReadTrylock(k, f.mm) && !(yield* lockSlow(k, frame, f))) {
@@ -141,10 +148,8 @@ function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boole
   }
 }
 
-/** The design's way without mmap_lock; false: it did not work out, go on with the lock. */
-function* attemptFault(k: Context, m: Memory, frame: KPtr, f: FaultState): Work<boolean> {
-  const result = yield* m.design.attempt(k, f);
-  if (result === NOT_ATTEMPTED) return false;
+/** What an attempt without mmap_lock came to; false: nothing, go on with the lock. */
+function* endAttempt(k: Context, m: Memory, frame: KPtr, f: FaultState, result: number): Work<boolean> {
   if (result !== ABORTED) {
     if (isSignalled(k, f, result)) return true;
     if ((result & VM_FAULT_RETRY) === 0) {

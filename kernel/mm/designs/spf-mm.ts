@@ -60,10 +60,11 @@ export class SpfMm extends FaultDesign {
     if (!this.gate(k, f)) return NOT_ATTEMPTED;
     const events = memoryOf(k).events;
     events.count(k.cpu.id, SPF_ATTEMPT);
-    if (!(yield* this.begin(k, f))) return ABORTED;
+    if (k.point(COST_ACCESS)) yield;
+    if (!this.begin(k, f)) return ABORTED;
     if (!(yield* this.lookup(k, f))) return ABORTED;
-    if (!(yield* this.validateCopy(k, f))) return ABORTED;
-    if (!this.access(k, f)) return ABORTED;
+    if (k.point(COST_ACCESS)) yield;
+    if (!this.validateCopy(k, f) || !this.access(k, f)) return ABORTED;
     f.flags |= FAULT_FLAG_SPECULATIVE;
     let result = VM_FAULT_RETRY;
     if (yield* this.walk(k, f)) result = yield* handlePteFault(k, f);
@@ -77,9 +78,8 @@ export class SpfMm extends FaultDesign {
     return (f.flags & FAULT_FLAG_USER) !== 0 && mmUsers.get(k.ram, f.mm) !== 1;
   }
 
-  /** mmap_seq_read_start(): an odd count means that a writer is inside. */
-  *begin(k: Context, f: FaultState): Work<boolean> {
-    if (k.point(COST_ACCESS)) yield;
+  /** mmap_seq_read_start(): an odd count means that a writer is inside. Preceded by a point. */
+  begin(k: Context, f: FaultState): boolean {
     f.seq = seqRead(k, f.mm, mmMmapSeq);
     if (f.seq % 2 === 0) return true;
     return this.abort(k, SPF_ABORT_ODD);
@@ -128,8 +128,8 @@ export class SpfMm extends FaultDesign {
     f.vma = copy;
   }
 
-  *validateCopy(k: Context, f: FaultState): Work<boolean> {
-    if (k.point(COST_ACCESS)) yield;
+  /** The copy is whole: no writer since begin(). Preceded by a point. */
+  validateCopy(k: Context, f: FaultState): boolean {
     return this.seqUnchanged(k, f) || this.abort(k, SPF_ABORT_VMA_COPY);
   }
 
@@ -138,16 +138,17 @@ export class SpfMm extends FaultDesign {
     return !memoryOf(k).mmu.accessError(k, f) || this.abort(k, SPF_ABORT_ACCESS_ERROR);
   }
 
-  /** speculative_page_walk_begin(): from here to the end no table that was linked is freed. */
-  *walkBegin(k: Context): Work<boolean> {
-    if (k.point(COST_IRQ_MASK)) yield;
+  /**
+   * speculative_page_walk_begin(): from here to the end no table that was linked is freed. Preceded by a point.
+   * @returns what walkEnd() is given
+   */
+  walkBegin(k: Context): boolean {
     return irqSave(k);
   }
 
-  /** speculative_page_walk_end(). */
-  *walkEnd(k: Context, enabled: boolean): Work {
+  /** speculative_page_walk_end(). Followed by a point. */
+  walkEnd(k: Context, enabled: boolean): void {
     irqRestore(k, enabled);
-    if (k.point(COST_IRQ_MASK)) yield;
   }
 
   /** Walks the tables that are there; none is allocated, as nobody would free it after free_pgtables(). */
@@ -155,7 +156,8 @@ export class SpfMm extends FaultDesign {
     const m = memoryOf(k);
     const ram = k.ram;
     const format = m.format;
-    const enabled = yield* this.walkBegin(k);
+    if (k.point(COST_IRQ_MASK)) yield;
+    const enabled = this.walkBegin(k);
     let table: number = mmPgd.get(ram, f.mm);
     for (let level = format.levels; level > 2; level--) {
       const slot = table + format.index(f.lo, f.hi, level) * 8;
@@ -163,7 +165,8 @@ export class SpfMm extends FaultDesign {
       const lo = ram.read32(slot);
       const hi = ram.read32(slot + 4);
       if (!format.isTable(lo, hi)) {
-        yield* this.walkEnd(k, enabled);
+        this.walkEnd(k, enabled);
+        if (k.point(COST_IRQ_MASK)) yield;
         return this.abort(k, SPF_ABORT_PUD);
       }
       table = format.tableAddress(lo, hi);
@@ -173,7 +176,8 @@ export class SpfMm extends FaultDesign {
     f.origPmdLo = ram.read32(f.pmdSlot);
     f.origPmdHi = ram.read32(f.pmdSlot + 4);
     if (!format.isTable(f.origPmdLo, f.origPmdHi)) {
-      yield* this.walkEnd(k, enabled);
+      this.walkEnd(k, enabled);
+      if (k.point(COST_IRQ_MASK)) yield;
       return this.abort(k, SPF_ABORT_PMD);
     }
     const slot = pteSlot(m, format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
@@ -181,7 +185,8 @@ export class SpfMm extends FaultDesign {
     f.origLo = ram.read32(slot);
     f.origHi = ram.read32(slot + 4);
     f.pteSlot = format.isNone(f.origLo, f.origHi) ? NO_SLOT : slot;
-    yield* this.walkEnd(k, enabled);
+    this.walkEnd(k, enabled);
+    if (k.point(COST_IRQ_MASK)) yield;
     return true;
   }
 
@@ -189,27 +194,32 @@ export class SpfMm extends FaultDesign {
   override *pteMapLock(k: Context, f: FaultState): Work<boolean> {
     if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return yield* super.pteMapLock(k, f);
     const m = memoryOf(k);
-    const enabled = yield* this.walkBegin(k);
+    if (k.point(COST_IRQ_MASK)) yield;
+    const enabled = this.walkBegin(k);
     if (k.point(COST_ACCESS)) yield;
     if (!this.seq1(k, f)) {
-      yield* this.walkEnd(k, enabled);
+      this.walkEnd(k, enabled);
+      if (k.point(COST_IRQ_MASK)) yield;
       return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ1);
     }
     if (k.point(COST_PTE)) yield;
     f.ptl = ptlOf(m, f.pmdSlot);
     if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
     if (!(yield* this.lockPte(k, f))) {
-      yield* this.walkEnd(k, enabled);
+      this.walkEnd(k, enabled);
+      if (k.point(COST_IRQ_MASK)) yield;
       return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_PTL);
     }
     if (k.point(COST_ACCESS)) yield;
     if (!this.seq2(k, f)) {
       if (k.point(COST_UNLOCK)) yield;
       spinUnlock(k, f.ptl, PTL);
-      yield* this.walkEnd(k, enabled);
+      this.walkEnd(k, enabled);
+      if (k.point(COST_IRQ_MASK)) yield;
       return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ2);
     }
-    yield* this.walkEnd(k, enabled);
+    this.walkEnd(k, enabled);
+    if (k.point(COST_IRQ_MASK)) yield;
     return true;
   }
 

@@ -42,9 +42,9 @@ class Interfered extends SpfMm {
     Record<"begin" | "copy" | "walk" | "seq1" | "lock" | "seq2", (k: Context, f: FaultState) => void>
   > = {};
 
-  override *begin(k: Context, f: FaultState): Work<boolean> {
+  override begin(k: Context, f: FaultState): boolean {
     this.before.begin?.(k, f);
-    return yield* super.begin(k, f);
+    return super.begin(k, f);
   }
   override *copyVma(k: Context, f: FaultState, vma: KPtr): Work {
     this.before.copy?.(k, f);
