@@ -31,7 +31,6 @@ export interface Statistics {
 }
 
 const ABORT_REASON = /^SPF_ABORT_/;
-const UNDEFINED = /^undefined:/;
 
 export function collectStatistics(session: Session): Statistics {
   const { machine, kernel } = session;
@@ -49,7 +48,7 @@ export function collectStatistics(session: Session): Statistics {
     mmapLockWrite: counters.get("mmap_lock_write") ?? 0,
     ipisSent: events.get("ipi") ?? 0,
     entriesInvalidated: machine.entriesInvalidated,
-    undefinedInstructions: select(events, UNDEFINED),
+    undefinedInstructions: undefinedInstructions(session),
     counters: Object.fromEntries(counters),
     events: Object.fromEntries(events),
     ledgerViolations: machine.ledger?.total ?? null,
@@ -67,7 +66,7 @@ export function statLines(command: string, statistics: Statistics): string[] {
     [statistics.entriesInvalidated, "TLB entries invalidated"],
     ...Object.entries(statistics.undefinedInstructions).map(([name, count]): [number, string] => [
       count,
-      name,
+      `undefined instruction: ${name}`,
     ]),
     ...Object.entries(statistics.counters).map(([name, count]): [number, string] => [count, name]),
   ];
@@ -86,13 +85,17 @@ export function statLines(command: string, statistics: Statistics): string[] {
   ];
 }
 
+function undefinedInstructions({ machine }: Session): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const core of machine.cores) {
+    for (const [trap, count] of core.undefinedCounts) {
+      const mnemonic = machine.model.frontend.undefinedMnemonic(trap) ?? "no instruction";
+      counts[mnemonic] = (counts[mnemonic] ?? 0) + count;
+    }
+  }
+  return counts;
+}
+
 function select(counts: ReadonlyMap<string, number>, pattern: RegExp): Record<string, number> {
-  return Object.fromEntries(
-    [...counts]
-      .filter(([name]) => pattern.test(name))
-      .map(([name, count]) => [
-        name.replace(pattern, (prefix) => (prefix === "undefined:" ? "" : prefix)),
-        count,
-      ]),
-  );
+  return Object.fromEntries([...counts].filter(([name]) => pattern.test(name)));
 }

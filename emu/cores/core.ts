@@ -103,6 +103,8 @@ export abstract class Core implements Cpu {
   /** The kernel yielded because it waits: physical address of the word, or -1. */
   waitAddress = -1;
   #waitValue = 0;
+  /** Undefined and unimplemented instructions by trap number (undefinedMnemonic() of the frontend names them). */
+  readonly undefinedCounts: Map<number, number> = new Map();
   /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
   sliceEnds = false;
 

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { faultline } from "./command.ts";
-import { CAT, ENDLESS_WRITER, onDisk, PARENT_OF_HUNGRY, WRITER, WRITER_BYTES } from "./tiny-guests.ts";
+import {
+  CAT,
+  ENDLESS_WRITER,
+  onDisk,
+  PARENT_OF_HUNGRY,
+  VECTOR,
+  WRITER,
+  WRITER_BYTES,
+} from "./tiny-guests.ts";
 
 describe("faultline run", () => {
   it("gives the guest's output and status, and nothing of its own", async () => {
@@ -52,6 +60,13 @@ describe("faultline run", () => {
     expect(stderr).toMatch(/^ +[\d,]+ {6}instructions$/m);
     expect(stderr).toMatch(/^ +[\d,]+ {6}pgfault$/m);
     expect(stderr).toMatch(/^ +\d+\.\d{9} seconds of virtual time$/m);
+  });
+
+  it("kills a guest that executes what is not implemented, and counts it by mnemonic", async () => {
+    const { status, stderr } = await faultline(["run", "--stat", onDisk(VECTOR, "vector")]);
+    expect(status).toBe(132);
+    expect(stderr).toMatch(/trap invalid opcode ip/);
+    expect(stderr).toMatch(/^ +1 {6}undefined instruction: ADDPS$/m);
   });
 
   it("reads the guest's standard input from its own", async () => {

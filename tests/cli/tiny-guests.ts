@@ -35,6 +35,9 @@ function withCount(writer: Uint8Array, count: number): Uint8Array {
   return image;
 }
 
+/** ADDPS, which is not implemented. */
+export const VECTOR: Uint8Array = program("0f58c1");
+
 /** Puts a program into a file of its own and gives the path. */
 export function onDisk(image: Uint8Array, name: string): string {
   const path = join(mkdtempSync(join(tmpdir(), "faultline-test-")), name);

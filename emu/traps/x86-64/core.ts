@@ -108,8 +108,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   pauses = 0;
   /** External interrupts and NMIs accepted. */
   interruptsAccepted = 0;
-  /** Undefined and unimplemented instructions by trap number (undefinedMnemonic() of the frontend names them). */
-  readonly undefinedCounts: Map<number, number> = new Map();
   readonly #boundary: Boundary;
   readonly #microcode: Microcode;
   readonly #delivery: TrapDelivery;
