@@ -125,6 +125,7 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #stlb: Tlb;
   readonly #walker: Walker;
   readonly #whole: WholeWalk;
+  /** Walks of timed runs are taken in one go: neither a ledger nor the policy follows their steps. */
   readonly #takesWhole: boolean;
   readonly #adversary: Adversary;
   readonly #isAdversarial: boolean;
@@ -388,15 +389,11 @@ export class X86TranslationUnit implements TranslationUnit {
   }
 
   #resume(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus {
-    const words = this.#words;
-    const same =
-      words[S_WALK + W_LO] === lo &&
-      words[S_WALK + W_HI] === hi &&
-      words[S_WALK + W_KIND] === kind &&
-      words[S_WALK + W_PRIVILEGE] === privilege;
-    if (!same) throw new Error("translate: the walk of another access is in progress; abandon() comes first");
+    if (!this.#walker.isFor(lo, hi, kind, privilege)) {
+      throw new Error("translate: the walk of another access is in progress; abandon() comes first");
+    }
     // The first-level entry may have been evicted meanwhile: no fast tag for this access.
-    words[S_WALK + W_FIRST_LEVEL] = -1;
+    this.#words[S_WALK + W_FIRST_LEVEL] = -1;
     return this.#walk();
   }
 
@@ -432,14 +429,10 @@ export class X86TranslationUnit implements TranslationUnit {
   #fill(): void {
     const words = this.#words;
     const image = S_WALK + W_IMAGE;
-    const kind = words[S_WALK + W_KIND];
+    const lo = words[S_WALK + W_LO];
+    const hi = words[S_WALK + W_HI];
     this.#caches.fillSecond(image);
-    words[S_WALK + W_FIRST_LEVEL] = this.#caches.fillFirst(
-      image,
-      words[S_WALK + W_LO],
-      words[S_WALK + W_HI],
-      kind,
-    );
+    words[S_WALK + W_FIRST_LEVEL] = this.#caches.fillFirst(image, lo, hi, words[S_WALK + W_KIND]);
     if (this.#isAdversarial) this.#adversary.dropSome();
   }
 
@@ -491,11 +484,8 @@ export class X86TranslationUnit implements TranslationUnit {
     describeFault(this.fault, this.#words, cause, level, lo, hi, kind, privilege);
     if (cause === "not-canonical") return FAULT;
     const pcid = this.#words[S_PCID];
-    this.#reportPageFault(
-      lo,
-      hi,
-      this.#caches.dropPage(lo, hi, pcid, 1) + this.#caches.dropWalk(lo, hi, pcid),
-    );
+    const entries = this.#caches.dropPage(lo, hi, pcid, 1);
+    this.#reportPageFault(lo, hi, entries + this.#caches.dropWalk(lo, hi, pcid));
     return FAULT;
   }
 

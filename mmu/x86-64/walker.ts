@@ -2,7 +2,8 @@
  * The page walker of 4-level and 5-level paging: Intel SDM vol. 3A 4.5.4 (linear-address translation), 4.8 (accessed
  * and dirty flags) and 4.10.3 (paging-structure caches). A step function over an explicit walk record in the core's
  * words (layout.ts): one step is one table read or one A/D update, so that a scheduler can let other cores change the
- * tables in between. The fill and the access are steps of the translation unit.
+ * tables in between. The fill and the access are steps of the translation unit. Timed runs take the common course of a
+ * walk in one go (whole-walk.ts).
  *
  * Steps of a walk:
  * 1. Start at the deepest paging-structure-cache entry that matches the address and the PCID, else at CR3.
@@ -144,6 +145,18 @@ export class Walker {
     words[r + W_TABLE_LO] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
     words[r + W_TABLE_HI] = (words[S_CR3_HI] >>> 12) & 0xff;
     words[r + W_RIGHTS] = 3;
+  }
+
+  /** The record is that of a walk for this access. */
+  isFor(lo: number, hi: number, kind: number, privilege: number): boolean {
+    const words = this.#words;
+    const r = this.#record;
+    return (
+      words[r + W_LO] === lo &&
+      words[r + W_HI] === hi &&
+      words[r + W_KIND] === kind &&
+      words[r + W_PRIVILEGE] === privilege
+    );
   }
 
   /** One step in PHASE_READ or PHASE_UPDATE; returns the phase after it. @hot */

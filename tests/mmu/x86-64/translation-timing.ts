@@ -2,7 +2,7 @@
  * Times the slow twins of the fast TLB: nanoseconds per call of translate(). Not a test; run it with
  * `npx rolldown tests/mmu/x86-64/translation-timing.ts --platform node --file /tmp/timing.mjs && node /tmp/timing.mjs`.
  */
-import { FETCH, PTE_P, PTE_RW, PTE_US, READ, USER, WRITE } from "../../../mmu/index.ts";
+import { FETCH, PTE_A, PTE_D, PTE_P, PTE_RW, PTE_US, READ, USER, WRITE } from "../../../mmu/index.ts";
 import { World } from "./world.ts";
 
 const FLAGS = PTE_P | PTE_RW | PTE_US;
@@ -63,6 +63,18 @@ time("INVLPG, then a whole walk of 4 reads and its fills", ROUNDS >> 1, (rounds)
 });
 time("not-present fault after a whole walk", ROUNDS >> 1, (rounds) => {
   for (let i = 0; i < rounds; i++) sum += unit.translate(0x1001_0000 + ((i & 15) << 12), 0, WRITE, USER);
+});
+const leaves = Array.from({ length: DENSE }, (_, i) => world.slot(0x1000_0000 + i * 4096, 0, 1));
+time("fault on a page, its mapping, and the walk after the return", ROUNDS >> 1, (rounds) => {
+  for (let i = 0; i < rounds; i++) {
+    const page = i & (DENSE - 1);
+    const lo = 0x1000_0000 + page * 4096;
+    world.write(leaves[page]!, 0, 0);
+    unit.invlpg(lo, 0);
+    sum += unit.translate(lo, 0, WRITE, USER);
+    world.write(leaves[page]!, 0x100 + page, FLAGS | PTE_A | PTE_D);
+    sum += unit.translate(lo, 0, WRITE, USER);
+  }
 });
 time("MOV to CR3, flushing 16 entries of each kind, and their walks / 16", ROUNDS >> 5, (rounds) => {
   for (let i = 0; i < rounds; i++) {

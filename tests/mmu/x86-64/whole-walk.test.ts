@@ -27,7 +27,7 @@ import {
   type TranslationObserver,
   type X86TranslationProfile,
 } from "../../../mmu/index.ts";
-import { ARRAYS, S_WALK } from "../../../mmu/x86-64/layout.ts";
+import { ARRAYS, regionBit, S_LARGE, S_WALK } from "../../../mmu/x86-64/layout.ts";
 import { CR0_DEFAULT, EFER_DEFAULT, World } from "./world.ts";
 
 const ONE_SET: X86TranslationProfile = {
@@ -154,6 +154,11 @@ describe("a walk in one go leaves what the step machine leaves", () => {
         expect(lasting(one.states[0]!).equals(lasting(two.states[0]!))).toBe(true);
         expect(logs[0]!.lines.join("\n")).toBe(logs[1]!.lines.join("\n"));
         for (const log of logs) log.lines.length = 0;
+        const large = one.states[0]![S_LARGE]!;
+        const unseen = one.unit
+          .cachedEntries()
+          .filter((entry) => entry.shift !== 12 && (large & regionBit(entry.lo, entry.hi)) === 0);
+        expect(unseen.filter((entry) => /^L1|^STLB/.test(entry.structure))).toEqual([]);
       }
     }
     expect(results.done).toBeGreaterThan(300);
