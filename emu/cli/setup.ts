@@ -7,7 +7,7 @@ import { type RunEnd, runToEnd } from "./host.ts";
 import { checkMachineArguments, type MachineArguments, memoryBytes } from "./options.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { formatNumber } from "./table.ts";
-import { Progress } from "./terminal.ts";
+import type { Progress } from "./terminal.ts";
 import { TraceFile } from "./trace-file.ts";
 
 /** Host time after which a run counts as long and shows its progress. */
@@ -63,9 +63,12 @@ export function openTrace(path: string | undefined): TraceFile | null {
   return path === undefined ? null : new TraceFile(path);
 }
 
-/** Runs with a progress line that `label` begins. */
-export async function runShowingProgress(session: Session, label: string): Promise<RunEnd> {
-  const progress = new Progress();
+/** Runs with a progress line that `label` begins. Whoever writes to the terminal clears it first. */
+export async function runShowingProgress(
+  session: Session,
+  label: string,
+  progress: Progress,
+): Promise<RunEnd> {
   const from = Date.now();
   const end = await runToEnd(session, () => {
     if (Date.now() - from < PROGRESS_AFTER_MS) return;

@@ -62,6 +62,13 @@ describe("faultline run", () => {
     expect(stderr).toMatch(/^ +\d+\.\d{9} seconds of virtual time$/m);
   });
 
+  it("prints the counts as JSON with --stat --json", async () => {
+    const { stdout, stderr } = await faultline(["run", "--stat", "--json", "hello", "--json"]);
+    expect(stdout).toBe("hello, --json\n");
+    expect(JSON.parse(stderr)).toMatchObject({ ledgerViolations: null, kernelAssertions: 0 });
+    expect(JSON.parse(stderr).counters.pgfault).toBeGreaterThan(0);
+  });
+
   it("kills a guest that executes what is not implemented, and counts it by mnemonic", async () => {
     const { status, stderr } = await faultline(["run", "--stat", onDisk(VECTOR, "vector")]);
     expect(status).toBe(132);

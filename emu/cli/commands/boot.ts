@@ -5,6 +5,7 @@ import { chooseModel, type MachineArguments, machineOptions } from "../options.t
 import { readProgram, resolveProgram } from "../programs.ts";
 import { openSession, openTrace, reportTrace, runShowingProgress, sessionOptions } from "../setup.ts";
 import { collectStatistics } from "../statistics.ts";
+import { Progress } from "../terminal.ts";
 import { judge } from "../verdict.ts";
 
 interface BootArguments extends MachineArguments {
@@ -37,10 +38,12 @@ async function boot(args: BootArguments): Promise<void> {
   const image = readProgram(program.path);
   const trace = openTrace(args.trace);
   const written = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+  const progress = new Progress();
   const output = new GuestOutput((stream, bytes) => {
     if (args.json) {
       if (stream !== "kernel") written[stream].push(bytes.slice());
     } else {
+      progress.clear();
       (stream === "stderr" ? process.stderr : process.stdout).write(bytes.slice());
     }
   });
@@ -51,7 +54,7 @@ async function boot(args: BootArguments): Promise<void> {
     sink: trace,
     console: output.console,
   });
-  const end = await runShowingProgress(session, "boot");
+  const end = await runShowingProgress(session, "boot", progress);
   const verdict = judge(session, end);
   for (const line of verdict.lines) process.stderr.write(`${line}\n`);
   reportTrace(trace);

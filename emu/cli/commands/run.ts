@@ -15,18 +15,20 @@ import {
   standardInput,
 } from "../setup.ts";
 import { collectStatistics, statLines } from "../statistics.ts";
+import { Progress } from "../terminal.ts";
 import { judge } from "../verdict.ts";
 
 interface RunArguments extends MachineArguments {
   readonly program: string;
   readonly stat: boolean;
+  readonly json: boolean;
 }
 
 /** Exit status when nobody reads the output any more: 128 + SIGPIPE. */
 const STATUS_PIPE = 141;
 
 /** Options of `run` that take no value; all others do. */
-const FLAGS: ReadonlySet<string> = new Set(["--stat", "--no-stat", "--help"]);
+const FLAGS: ReadonlySet<string> = new Set(["--stat", "--no-stat", "--json", "--no-json", "--help"]);
 
 /**
  * Cuts a command line at the program of `run`: what follows is the guest's, whatever it looks like.
@@ -60,6 +62,11 @@ export function runCommand(guestArguments: readonly string[]): CommandModule<obj
           type: "boolean",
           default: false,
           describe: "print counts to standard error at the end, in the manner of perf stat",
+        })
+        .option("json", {
+          type: "boolean",
+          default: false,
+          describe: "print the counts of --stat as JSON",
         }) as Argv<RunArguments>,
     handler: (args) => run(args, guestArguments),
   };
@@ -71,7 +78,9 @@ async function run(args: RunArguments, guestArguments: readonly string[]): Promi
   const model = chooseModel(args, programMachine(image));
   const options = sessionOptions(args, model);
   const trace = openTrace(args.trace);
+  const progress = new Progress();
   const output = new GuestOutput((stream, bytes) => {
+    progress.clear();
     if (stream === "stdout") process.stdout.write(bytes.slice());
     else if (stream === "stderr") process.stderr.write(bytes.slice());
   });
@@ -85,13 +94,15 @@ async function run(args: RunArguments, guestArguments: readonly string[]): Promi
     console: output.console,
   });
   process.exitCode = STATUS_PIPE;
-  const end = await runShowingProgress(session, "run");
+  const end = await runShowingProgress(session, "run", progress);
   const verdict = judge(session, end);
   if (end.reason.status !== 0) for (const line of output.messages) process.stderr.write(`${line}\n`);
   for (const line of verdict.lines) process.stderr.write(`${line}\n`);
   if (args.stat) {
+    const statistics = collectStatistics(session);
     const command = [args.program, ...programArguments].join(" ");
-    process.stderr.write(`${statLines(command, collectStatistics(session)).join("\n")}\n`);
+    const lines = args.json ? [JSON.stringify(statistics, null, 2)] : statLines(command, statistics);
+    process.stderr.write(`${lines.join("\n")}\n`);
   }
   reportTrace(trace);
   process.exitCode = verdict.status;
