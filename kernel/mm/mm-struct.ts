@@ -48,7 +48,6 @@ export const mmExecuteOnlyPkey: I32Field = layout.i32("context.execute_only_pkey
 export const mmPgtablesBytes: U64Field = layout.u64("pgtables_bytes", "atomic");
 export const mmRssAnon: U64Field = layout.u64("rss_stat[MM_ANONPAGES]", "atomic");
 export const mmRssShmem: U64Field = layout.u64("rss_stat[MM_SHMEMPAGES]", "atomic");
-export const mmHiwaterRss: U64Field = layout.u64("hiwater_rss", "page_table_lock");
 
 /** Pages mapped, in all and by kind. */
 export const mmTotalVm: U64Field = layout.u64("total_vm", WRITE_LOCK);

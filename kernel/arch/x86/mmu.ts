@@ -107,6 +107,11 @@ export class X86Mmu implements ArchMmu {
     this.#tlb.enterLazy(k);
   }
 
+  /** leave_mm(): the core stops walking tables that it has only borrowed. Interrupts off. */
+  *leaveMm(k: Context): Work {
+    yield* this.#tlb.leaveMm(k);
+  }
+
   *flushRange(
     k: Context,
     mm: KPtr,

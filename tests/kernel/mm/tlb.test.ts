@@ -249,6 +249,19 @@ describe("lazy cores", () => {
     });
   });
 
+  test("leave a borrowed mm on request", () => {
+    single(function* (k, machine) {
+      const mm = k.task!.mm;
+      const enabled = irqSave(k);
+      machine.mmu.enterLazyTlb(k, mm);
+      yield* machine.mmu.leaveMm(k);
+      expect(loadedMm.get(k.ram, thisCpu(k))).toBe(machine.memory.initMm);
+      expect(mmCpumask.has(k.ram, mm, 0)).toBe(false);
+      yield* machine.mmu.switchMm(k, mm, mm);
+      irqRestore(k, enabled);
+    });
+  });
+
   test("flush when they stop being lazy if the mm went on meanwhile, and not otherwise", () => {
     single(function* (k, machine) {
       const mm = k.task!.mm;
