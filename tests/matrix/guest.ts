@@ -11,6 +11,8 @@ export interface GuestOptions {
   readonly program: string | Uint8Array;
   /** Arguments; default: those of the program's table. */
   readonly args?: readonly string[];
+  /** Name of a machine; default: the first of the list. */
+  readonly machine?: string;
   readonly design?: string;
   readonly cpus?: number;
   readonly tlb?: "typical" | "adversarial";
@@ -49,7 +51,7 @@ export class Guest {
   readonly #stderr: Uint8Array[] = [];
 
   constructor(options: GuestOptions) {
-    const model = MACHINE_MODELS[0]!;
+    const model = MACHINE_MODELS.find((each) => each.name === options.machine) ?? MACHINE_MODELS[0]!;
     this.output = new GuestOutput((stream, bytes) => {
       if (stream === "stdout") this.#stdout.push(bytes.slice());
       else if (stream === "stderr") this.#stderr.push(bytes.slice());
