@@ -12,7 +12,7 @@ import { type RbAugment, rbErase, rbInsert, rbLeft, rbPropagate, rbRight } from 
 import { rbOfVma, vmaOfRb, vmEnd, vmNext, vmPrev, vmStart, vmStartGap, vmSubtreeGap } from "./vma.ts";
 
 /** Nodes that a lockless descent visits at most: far above the height of any tree of 2^31 VMAs. */
-const MAX_DESCENT = 128;
+export const MAX_DESCENT = 128;
 
 function gapBelow(ram: PhysicalMemory, vma: KPtr): number {
   const previous = vmPrev.get(ram, vma);
@@ -51,32 +51,6 @@ export function findVma(ram: PhysicalMemory, mm: KPtr, page: number): KPtr {
       if (vmStart.get(ram, vma) <= page) break;
       node = rbLeft.get(ram, node);
     } else {
-      node = rbRight.get(ram, node);
-    }
-  }
-  return found;
-}
-
-/**
- * The same without a lock, inside an RCU section: every access is marked. May miss a VMA while a writer rotates the
- * tree, and may return one that a writer is freeing; the caller checks the sequence count before it believes anything.
- */
-export function* findVmaRcu(k: Context, mm: KPtr, page: number): Work<KPtr> {
-  const ram = k.ram;
-  if (k.point(COST_ACCESS)) yield;
-  let node = mmRb.get(ram, mm);
-  let found: KPtr = NULL;
-  for (let step = 0; node !== NULL && step < MAX_DESCENT; step++) {
-    const vma = vmaOfRb(node);
-    if (k.point(COST_ACCESS)) yield;
-    if (vmEnd.get(ram, vma) > page) {
-      found = vma;
-      if (k.point(COST_ACCESS)) yield;
-      if (vmStart.get(ram, vma) <= page) break;
-      if (k.point(COST_ACCESS)) yield;
-      node = rbLeft.get(ram, node);
-    } else {
-      if (k.point(COST_ACCESS)) yield;
       node = rbRight.get(ram, node);
     }
   }

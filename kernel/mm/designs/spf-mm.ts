@@ -6,7 +6,7 @@
  *     gate         user mode and more than one user of the mm, or no attempt is counted at all
  *     begin        mmap_seq even                                                    SPF_ABORT_ODD
  *     lookup       VMA under RCU, covers the address, anonymous                     _UNMAPPED, _NO_SPECULATE
- *     copyVma      word by word, then mmap_seq unchanged                            _VMA_COPY
+ *     validateCopy the copy was made word by word: mmap_seq unchanged               _VMA_COPY
  *     access       rights, from the copy                                            _ACCESS_ERROR
  *     walk         tables exist, interrupts off                                     _PUD, _PMD
  *     pteMapLock   interrupts off; mmap_seq; PMD; trylock; mmap_seq                 _PTE_MAP_LOCK_SEQ1, _PMD, _PTL, _SEQ2
@@ -25,9 +25,10 @@ import { handlePteFault } from "../fault.ts";
 import { FAULT_FLAG_SPECULATIVE, FAULT_FLAG_USER, type FaultState, VM_FAULT_RETRY } from "../fault-state.ts";
 import { PTL } from "../locks.ts";
 import { memoryOf } from "../memory.ts";
-import { mmMmapSeq, mmPgd, mmUsers } from "../mm-struct.ts";
+import { mmMmapSeq, mmPgd, mmRb, mmUsers } from "../mm-struct.ts";
 import { mmuNotifierTrylock, mmuNotifierUnlock } from "../mmu-notifier.ts";
 import { NO_SLOT, pteSlot, ptlOf, tableOf } from "../page-table.ts";
+import { rbLeft, rbRight } from "../rbtree.ts";
 import {
   SPF_ABORT_ACCESS_ERROR,
   SPF_ABORT_NO_SPECULATE,
@@ -42,8 +43,8 @@ import {
   SPF_ATTEMPT,
   SPF_HANDLED,
 } from "../vm-events.ts";
-import { VMA_WORDS, vmaIsAnonymous, vmMm, vmStart } from "../vma.ts";
-import { findVmaRcu } from "../vma-tree.ts";
+import { VMA_BYTES, vmaIsAnonymous, vmaOfRb, vmEnd, vmMm, vmStart } from "../vma.ts";
+import { MAX_DESCENT } from "../vma-tree.ts";
 import { ABORTED, FaultDesign, NOT_ATTEMPTED } from "./design.ts";
 
 /** Where the copy of the VMA lies on the kernel stack, above the task_struct. */
@@ -90,23 +91,56 @@ export class SpfMm extends FaultDesign {
     return !seqChanged(k, f.mm, mmMmapSeq, f.seq);
   }
 
-  /** Finds the VMA under RCU and copies it; f.vma is the copy. */
+  /**
+   * Finds the VMA under RCU and copies it; f.vma is the copy. Every access is marked. The search may miss a VMA while a
+   * writer rotates the tree, may return one that a writer is freeing, and a writer may come between any two words of the
+   * copy: nothing is believed before validateCopy().
+   */
   *lookup(k: Context, f: FaultState): Work<boolean> {
+    const ram = k.ram;
+    const page = f.page;
     this.rcuBegin(k);
-    const vma = yield* findVmaRcu(k, f.mm, f.page);
     if (k.point(COST_ACCESS)) yield;
-    if (vma === NULL || vmStart.get(k.ram, vma) > f.page) {
+    let node = mmRb.get(ram, f.mm);
+    let vma: KPtr = NULL;
+    for (let step = 0; node !== NULL && step < MAX_DESCENT; step++) {
+      const at = vmaOfRb(node);
+      if (k.point(COST_ACCESS)) yield;
+      if (vmEnd.get(ram, at) > page) {
+        vma = at;
+        if (k.point(COST_ACCESS)) yield;
+        if (vmStart.get(ram, at) <= page) break;
+        if (k.point(COST_ACCESS)) yield;
+        node = rbLeft.get(ram, node);
+      } else {
+        if (k.point(COST_ACCESS)) yield;
+        node = rbRight.get(ram, node);
+      }
+    }
+    if (k.point(COST_ACCESS)) yield;
+    if (vma === NULL || vmStart.get(ram, vma) > page) {
       this.rcuEnd(k);
       return this.abort(k, SPF_ABORT_UNMAPPED);
     }
     if (k.point(COST_ACCESS)) yield;
-    if (!vmaIsAnonymous(k.ram, vma)) {
+    if (!vmaIsAnonymous(ram, vma)) {
       this.rcuEnd(k);
       return this.abort(k, SPF_ABORT_NO_SPECULATE);
     }
-    yield* this.copyVma(k, f, vma);
+    const copy = this.copyBegin(k, f, vma);
+    for (let at = 0; at < VMA_BYTES; at += 8) {
+      if (k.point(COST_ACCESS)) yield;
+      ram.write64(copy + at, ram.read32(vma + at), ram.read32(vma + at + 4));
+    }
     this.rcuEnd(k);
     return true;
+  }
+
+  /** pvma = *vma: where the copy goes, on the kernel stack. f.vma is what the fault works with from here. @hot */
+  copyBegin(k: Context, f: FaultState, _vma: KPtr): KPtr {
+    const copy = kptrOf(k.task!.at + VMA_COPY_OFFSET);
+    f.vma = copy;
+    return copy;
   }
 
   rcuBegin(k: Context): void {
@@ -115,17 +149,6 @@ export class SpfMm extends FaultDesign {
 
   rcuEnd(k: Context): void {
     rcuReadUnlock(k);
-  }
-
-  /** pvma = *vma, onto the kernel stack: a writer may come between any two words. */
-  *copyVma(k: Context, f: FaultState, vma: KPtr): Work {
-    const ram = k.ram;
-    const copy = kptrOf(k.task!.at + VMA_COPY_OFFSET);
-    for (let at = 0; at < VMA_WORDS * 8; at += 8) {
-      if (k.point(COST_ACCESS)) yield;
-      ram.write64(copy + at, ram.read32(vma + at), ram.read32(vma + at + 4));
-    }
-    f.vma = copy;
   }
 
   /** The copy is whole: no writer since begin(). Preceded by a point. */
@@ -205,7 +228,8 @@ export class SpfMm extends FaultDesign {
     if (k.point(COST_PTE)) yield;
     f.ptl = ptlOf(m, f.pmdSlot);
     if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
-    if (!(yield* this.lockPte(k, f))) {
+    if (k.point(COST_LOCK)) yield;
+    if (!this.lockPte(k, f) && !(yield* this.lockContended(k, f))) {
       this.walkEnd(k, enabled);
       if (k.point(COST_IRQ_MASK)) yield;
       return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_PTL);
@@ -228,10 +252,15 @@ export class SpfMm extends FaultDesign {
     return this.seqUnchanged(k, f);
   }
 
-  /** Trylock only: the holder may be waiting for our answer to its flush, and interrupts are off here. */
-  *lockPte(k: Context, f: FaultState): Work<boolean> {
-    if (k.point(COST_LOCK)) yield;
+  /** The first attempt on the page-table lock. Preceded by a point. @hot */
+  lockPte(k: Context, f: FaultState): boolean {
     return spinTrylock(k, f.ptl, PTL);
+  }
+
+  /** Trylock only: the holder may be waiting for our answer to its flush, and interrupts are off here. */
+  // biome-ignore lint/correctness/useYield: giving up takes no time; a variant may wait.
+  *lockContended(_k: Context, _f: FaultState): Work<boolean> {
+    return false;
   }
 
   /** Second check, under the lock: a writer that comes later must take the lock before it changes this table. */

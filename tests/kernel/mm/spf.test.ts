@@ -46,9 +46,9 @@ class Interfered extends SpfMm {
     this.before.begin?.(k, f);
     return super.begin(k, f);
   }
-  override *copyVma(k: Context, f: FaultState, vma: KPtr): Work {
+  override copyBegin(k: Context, f: FaultState, vma: KPtr): KPtr {
     this.before.copy?.(k, f);
-    yield* super.copyVma(k, f, vma);
+    return super.copyBegin(k, f, vma);
   }
   override *walk(k: Context, f: FaultState): Work<boolean> {
     this.before.walk?.(k, f);
@@ -58,9 +58,9 @@ class Interfered extends SpfMm {
     this.before.seq1?.(k, f);
     return super.seq1(k, f);
   }
-  override *lockPte(k: Context, f: FaultState): Work<boolean> {
+  override lockPte(k: Context, f: FaultState): boolean {
     this.before.lock?.(k, f);
-    return yield* super.lockPte(k, f);
+    return super.lockPte(k, f);
   }
   override seq2(k: Context, f: FaultState): boolean {
     this.before.seq2?.(k, f);
