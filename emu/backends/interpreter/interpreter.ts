@@ -12,18 +12,13 @@ import {
   dropFastWrites,
   FAST_ADDEND,
   FAST_EXEC,
-  FAST_READ,
   FAST_REGIME_WORDS,
-  FAST_WRITE,
   FAULT,
   FETCH,
-  FRAME_DIRTY,
   fastIndex,
   type PhysicalMemory,
-  READ,
   SUSPENDED,
   type TranslationStatus,
-  WRITE,
 } from "../../../mmu/index.ts";
 import type { Core, Engine, EngineExit } from "../../cores/index.ts";
 import type { Frontend, LiftOptions } from "../../frontends/frontend.ts";
@@ -38,7 +33,6 @@ import {
   STATE_FLAGS_A,
   STATE_FLAGS_B,
   STATE_FLAGS_KIND,
-  STATE_LOCKED,
   STATE_PC,
   verify,
 } from "../../ir/index.ts";
@@ -46,6 +40,7 @@ import { CodeCache, CodePage } from "./code-cache.ts";
 import { Packer } from "./pack.ts";
 import { PACKED } from "./packed.ts";
 import { executeRare } from "./rare.ts";
+import { SlowAccess } from "./slow-access.ts";
 
 const PC = STATE_PC >> 2;
 const KIND = STATE_FLAGS_KIND >> 2;
@@ -53,7 +48,6 @@ const RECORD_A = STATE_FLAGS_A >> 2;
 const RECORD_B = STATE_FLAGS_B >> 2;
 const ACCESS_PHASE = STATE_ACCESS_PHASE >> 2;
 const ACCESS_FIRST_PA = STATE_ACCESS_FIRST_PA >> 2;
-const LOCKED = STATE_LOCKED >> 2;
 
 /** Guest instructions of a block at most; bounds straight-line code between two looks at the budget. */
 const MAX_BLOCK = 64;
@@ -63,14 +57,6 @@ const CROSS_BYTES = 16;
 const FETCHING_REST = 2;
 /** A budget that no slice reaches. */
 const UNLIMITED = 0x3fff_ffff;
-/** memAttr() bits. */
-const BIG_ENDIAN = 1;
-const ORDER_MASK = 0xe;
-const ORDER_LOCKED = 4 << 1;
-const ORDER_UNLOCK = 5 << 1;
-const ORDER_MODIFY = 6 << 1;
-const ALIGN_NATURAL = 1 << 4;
-const ALIGN_CHECKED = 2 << 4;
 
 /** Kernel-text stubs lie inside a page, so no crossing instruction is one. */
 const ONE_INSTRUCTION: LiftOptions = { kernelText: false, maxInstructions: 1 };
@@ -90,13 +76,11 @@ export class Interpreter implements Engine {
   readonly #cores: readonly Core[];
   readonly #verify: boolean;
   readonly #packer: Packer = new Packer();
+  readonly #slow: SlowAccess;
   readonly #crossBytes: Uint8Array = new Uint8Array(4096 + CROSS_BYTES);
   /** Where each core's suspended instruction goes on; null: at PC. */
   readonly #resumePage: (CodePage | null)[];
   readonly #resumeAt: Int32Array;
-  /** Value of the last slow load. */
-  #lo = 0;
-  #hi = 0;
   /** Page that #find found, or the page being executed. */
   #page: CodePage | null = null;
   /** Packed position of the access in progress. */
@@ -109,6 +93,7 @@ export class Interpreter implements Engine {
     this.#ram = options.ram;
     this.#cores = options.cores;
     this.#verify = options.verify ?? false;
+    this.#slow = new SlowAccess(options.ram);
     this.#resumePage = options.cores.map(() => null);
     this.#resumeAt = new Int32Array(options.cores.length);
     this.cache = new CodeCache(options.ram);
@@ -122,7 +107,7 @@ export class Interpreter implements Engine {
   abandon(core: Core): void {
     this.#resumePage[core.id] = null;
     core.state[ACCESS_PHASE] = 0;
-    this.#setLocked(core, 0);
+    this.#slow.setLocked(core, 0);
     core.mmu.abandon();
   }
 
@@ -132,6 +117,7 @@ export class Interpreter implements Engine {
     const F = core.mmu.fast;
     const u8 = this.#ram.u8;
     const view = this.#ram.view;
+    const slow = this.#slow;
     let fastBase = core.regime * FAST_REGIME_WORDS;
     let budget = sliceBudget(core.userSliceEnd() - core.clock);
     let left = budget;
@@ -1457,10 +1443,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 1, code[pc + 4]!);
+            const status = slow.load(core, lo, hi, 1, code[pc + 4]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 5;
           continue;
@@ -1479,10 +1465,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 2, code[pc + 4]!);
+            const status = slow.load(core, lo, hi, 2, code[pc + 4]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 5;
           continue;
@@ -1501,10 +1487,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 4, code[pc + 4]!);
+            const status = slow.load(core, lo, hi, 4, code[pc + 4]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 5;
           continue;
@@ -1523,10 +1509,10 @@ export class Interpreter implements Engine {
             S[d + 1] = view.getInt32(at + 4, true);
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 8, code[pc + 4]!);
+            const status = slow.load(core, lo, hi, 8, code[pc + 4]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 5;
           continue;
@@ -1555,10 +1541,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 1, code[pc + 6]!);
+            const status = slow.load(core, lo, hi, 1, code[pc + 6]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 7;
           continue;
@@ -1587,10 +1573,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 2, code[pc + 6]!);
+            const status = slow.load(core, lo, hi, 2, code[pc + 6]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 7;
           continue;
@@ -1619,10 +1605,10 @@ export class Interpreter implements Engine {
             S[d + 1] = 0;
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 4, code[pc + 6]!);
+            const status = slow.load(core, lo, hi, 4, code[pc + 6]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 7;
           continue;
@@ -1651,10 +1637,10 @@ export class Interpreter implements Engine {
             S[d + 1] = view.getInt32(at + 4, true);
           } else {
             this.#at = pc;
-            const status = this.#load(core, lo, hi, 8, code[pc + 6]!);
+            const status = slow.load(core, lo, hi, 8, code[pc + 6]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
-            S[d] = this.#lo;
-            S[d + 1] = this.#hi;
+            S[d] = slow.lo;
+            S[d + 1] = slow.hi;
           }
           pc += 7;
           continue;
@@ -1672,7 +1658,7 @@ export class Interpreter implements Engine {
             u8[at] = S[v]!;
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 1, code[pc + 4]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 1, code[pc + 4]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
           }
           pc += 5;
@@ -1691,7 +1677,7 @@ export class Interpreter implements Engine {
             view.setInt16(at, S[v]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 2, code[pc + 4]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 2, code[pc + 4]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
           }
           pc += 5;
@@ -1710,7 +1696,7 @@ export class Interpreter implements Engine {
             view.setInt32(at, S[v]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 4, code[pc + 4]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 4, code[pc + 4]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
           }
           pc += 5;
@@ -1730,7 +1716,7 @@ export class Interpreter implements Engine {
             view.setInt32(at + 4, S[v + 1]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 8, code[pc + 4]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 8, code[pc + 4]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 4]!, budget - left);
           }
           pc += 5;
@@ -1759,7 +1745,7 @@ export class Interpreter implements Engine {
             u8[at] = S[v]!;
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 1, code[pc + 6]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 1, code[pc + 6]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
           }
           pc += 7;
@@ -1788,7 +1774,7 @@ export class Interpreter implements Engine {
             view.setInt16(at, S[v]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 2, code[pc + 6]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 2, code[pc + 6]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
           }
           pc += 7;
@@ -1817,7 +1803,7 @@ export class Interpreter implements Engine {
             view.setInt32(at, S[v]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 4, code[pc + 6]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 4, code[pc + 6]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
           }
           pc += 7;
@@ -1847,7 +1833,7 @@ export class Interpreter implements Engine {
             view.setInt32(at + 4, S[v + 1]!, true);
           } else {
             this.#at = pc;
-            const status = this.#store(core, lo, hi, 8, code[pc + 6]!, S[v]!, S[v + 1]!);
+            const status = slow.store(core, lo, hi, 8, code[pc + 6]!, S[v]!, S[v + 1]!);
             if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 6]!, budget - left);
           }
           pc += 7;
@@ -1856,7 +1842,7 @@ export class Interpreter implements Engine {
         case 131: {
           // ACCESS: size-log2 and direction, cell, base, displacement, attr
           this.#at = pc;
-          const status = this.#access(core, code, pc);
+          const status = slow.access(core, code, pc);
           if (status !== DONE) return this.#stop(core, page, pc, status, code[pc + 5]!, budget - left);
           pc += 6;
           continue;
@@ -2025,169 +2011,10 @@ export class Interpreter implements Engine {
     core.state[PC] = page.markLo[mark]!;
     core.state[PC + 1] = page.pageHi;
     core.state[ACCESS_PHASE] = 0;
-    this.#setLocked(core, 0);
+    this.#slow.setLocked(core, 0);
     retire(core, retiredSoFar + page.markRetired[mark]!);
     core.raiseTranslationFault(attr);
     return "phase";
-  }
-
-  /** Loads through the modelled TLBs; the value is in #lo, #hi. */
-  #load(core: Core, lo: number, hi: number, sizeBytes: number, attr: number): TranslationStatus {
-    const status = this.#translateData(core, lo, hi, sizeBytes, READ, attr);
-    if (status === DONE) this.#read(core, sizeBytes);
-    return status;
-  }
-
-  #store(
-    core: Core,
-    lo: number,
-    hi: number,
-    sizeBytes: number,
-    attr: number,
-    valueLo: number,
-    valueHi: number,
-  ): TranslationStatus {
-    const status = this.#translateData(core, lo, hi, sizeBytes, WRITE, attr);
-    if (status === DONE) this.#write(core, sizeBytes, valueLo, valueHi);
-    return status;
-  }
-
-  /**
-   * Translates an access of which the halves may lie in two pages, both before either is used. The physical address
-   * of the first byte is in firstPa, of the first byte on the second page in mmu.pa.
-   */
-  #firstPa = 0;
-  /** Bytes of the access on its first page. */
-  #firstBytes = 0;
-  #translateData(
-    core: Core,
-    lo: number,
-    hi: number,
-    sizeBytes: number,
-    kind: typeof READ | typeof WRITE,
-    attr: number,
-  ): TranslationStatus {
-    const misaligned = (lo & (sizeBytes - 1)) !== 0;
-    if (misaligned && (attr & ALIGN_NATURAL || (attr & ALIGN_CHECKED && core.alignmentChecked))) {
-      const fault = core.mmu.fault;
-      fault.cause = "alignment";
-      fault.lo = lo;
-      fault.hi = hi;
-      fault.kind = kind;
-      return FAULT;
-    }
-    const mmu = core.mmu;
-    const S = core.state;
-    const first = Math.min(sizeBytes, 4096 - (lo & 0xfff));
-    this.#firstBytes = first;
-    if (S[ACCESS_PHASE] === 0) {
-      const status = mmu.translate(lo, hi, kind, core.regime);
-      if (status !== DONE) return status;
-      this.#firstPa = mmu.pa;
-      if (first === sizeBytes) {
-        if (core.alignmentChecked) mmu.emptyFast();
-        return DONE;
-      }
-      S[ACCESS_PHASE] = 1;
-      S[ACCESS_FIRST_PA] = mmu.pa | 0;
-    }
-    const nextLo = (lo + first) | 0;
-    const status = mmu.translate(nextLo, (hi + (nextLo === 0 ? 1 : 0)) | 0, kind, core.regime);
-    if (status === DONE) {
-      this.#firstPa = S[ACCESS_FIRST_PA]! >>> 0;
-      S[ACCESS_PHASE] = 0;
-    }
-    return status;
-  }
-
-  #read(core: Core, sizeBytes: number): void {
-    const ram = this.#ram;
-    const pa = this.#firstPa;
-    this.#hi = 0;
-    if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
-      if (sizeBytes === 1) this.#lo = ram.u8[pa]!;
-      else if (sizeBytes === 2) this.#lo = ram.view.getUint16(pa, true);
-      else this.#lo = ram.view.getInt32(pa, true);
-      if (sizeBytes === 8) this.#hi = ram.view.getInt32(pa + 4, true);
-      return;
-    }
-    this.#lo = 0;
-    for (let i = 0; i < sizeBytes; i++) {
-      const at = i < this.#firstBytes ? pa + i : core.mmu.pa + i - this.#firstBytes;
-      const byte = at < ram.sizeBytes ? ram.u8[at]! : 0xff;
-      if (i < 4) this.#lo |= byte << (i * 8);
-      else this.#hi |= byte << ((i - 4) * 8);
-    }
-  }
-
-  #write(core: Core, sizeBytes: number, valueLo: number, valueHi: number): void {
-    const ram = this.#ram;
-    const pa = this.#firstPa;
-    if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
-      if (ram.frameFlags[pa >>> 12] !== FRAME_DIRTY) ram.beforeWrite(pa);
-      if (sizeBytes === 1) ram.u8[pa] = valueLo;
-      else if (sizeBytes === 2) ram.view.setInt16(pa, valueLo, true);
-      else ram.view.setInt32(pa, valueLo, true);
-      if (sizeBytes === 8) ram.view.setInt32(pa + 4, valueHi, true);
-      return;
-    }
-    for (let i = 0; i < sizeBytes; i++) {
-      const at = i < this.#firstBytes ? this.#firstPa + i : core.mmu.pa + i - this.#firstBytes;
-      const value = i < 4 ? valueLo >>> (i * 8) : valueHi >>> ((i - 4) * 8);
-      if (at < ram.sizeBytes) ram.write8(at, value & 0xff);
-    }
-  }
-
-  /** Accesses that are big-endian, locked, exclusive or must be aligned (layout: PACKED.ACCESS). */
-  #access(core: Core, code: Int32Array, at: number): TranslationStatus {
-    const S = core.state;
-    const sizeBytes = 1 << (code[at + 1]! & 0xff);
-    const store = (code[at + 1]! & 256) !== 0;
-    const cell = code[at + 2]!;
-    const base = code[at + 3]!;
-    const displacement = code[at + 4]!;
-    const attr = code[at + 5]!;
-    const lo = (S[base]! + displacement) | 0;
-    const hi = (S[base + 1]! + (displacement >> 31) + (lo >>> 0 < S[base]! >>> 0 ? 1 : 0)) | 0;
-    const order = attr & ORDER_MASK;
-    const swaps = (attr & BIG_ENDIAN) !== 0;
-    const kind = store || order === ORDER_LOCKED || order === ORDER_MODIFY ? WRITE : READ;
-    const F = core.mmu.fast;
-    const entry = fastIndex(lo, core.regime) + (kind === WRITE ? FAST_WRITE : FAST_READ);
-    const aligned = (attr & ALIGN_NATURAL) === 0 || (lo & (sizeBytes - 1)) === 0;
-    if (aligned && F[entry] === ((lo + sizeBytes - 1) & -4096) && F[entry + 1] === hi) {
-      this.#firstPa = (lo + F[fastIndex(lo, core.regime) + FAST_ADDEND]!) >>> 0;
-      this.#firstBytes = sizeBytes;
-    } else {
-      const status = this.#translateData(core, lo, hi, sizeBytes, kind, attr);
-      if (status !== DONE) return status;
-    }
-    if (order === ORDER_LOCKED) this.#setLocked(core, 1);
-    if (order === ORDER_UNLOCK) this.#setLocked(core, 0);
-    if (store) {
-      if (swaps) this.#swap(sizeBytes, S[cell]!, S[cell + 1]!);
-      this.#write(core, sizeBytes, swaps ? this.#lo : S[cell]!, swaps ? this.#hi : S[cell + 1]!);
-      return DONE;
-    }
-    this.#read(core, sizeBytes);
-    if (swaps) this.#swap(sizeBytes, this.#lo, this.#hi);
-    S[cell] = this.#lo;
-    S[cell + 1] = this.#hi;
-    return DONE;
-  }
-
-  /** Opens or closes a bus-locked sequence; what lies between is one event. */
-  #setLocked(core: Core, locked: 0 | 1): void {
-    core.state[LOCKED] = locked;
-    core.budget.locked = locked === 1;
-  }
-
-  /** Reverses the bytes of a value of a size into #lo, #hi. */
-  #swap(sizeBytes: number, lo: number, hi: number): void {
-    const low = (lo << 24) | ((lo & 0xff00) << 8) | ((lo >>> 8) & 0xff00) | (lo >>> 24);
-    const high = (hi << 24) | ((hi & 0xff00) << 8) | ((hi >>> 8) & 0xff00) | (hi >>> 24);
-    this.#hi = sizeBytes === 8 ? low : 0;
-    this.#lo = sizeBytes === 8 ? high : sizeBytes === 4 ? low : sizeBytes === 2 ? low >>> 16 : lo & 0xff;
   }
 }
 

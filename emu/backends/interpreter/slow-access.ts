@@ -1,0 +1,203 @@
+/**
+ * Data accesses that the inline fast path of the interpreter does not take: fast-TLB misses, accesses that cross a page,
+ * are locked, big-endian or must be aligned. Every method returns the translation's status; SUSPENDED and FAULT have
+ * read and written nothing, and what a suspended access has done so far is in the core's state.
+ */
+import {
+  DONE,
+  FAST_ADDEND,
+  FAST_READ,
+  FAST_WRITE,
+  FAULT,
+  FRAME_DIRTY,
+  fastIndex,
+  type PhysicalMemory,
+  READ,
+  type TranslationStatus,
+  WRITE,
+} from "../../../mmu/index.ts";
+import type { Core } from "../../cores/index.ts";
+import { STATE_ACCESS_FIRST_PA, STATE_ACCESS_PHASE, STATE_LOCKED } from "../../ir/index.ts";
+
+const ACCESS_PHASE = STATE_ACCESS_PHASE >> 2;
+const ACCESS_FIRST_PA = STATE_ACCESS_FIRST_PA >> 2;
+const LOCKED = STATE_LOCKED >> 2;
+
+/** memAttr() bits. */
+const BIG_ENDIAN = 1;
+const ORDER_MASK = 0xe;
+const ORDER_LOCKED = 4 << 1;
+const ORDER_UNLOCK = 5 << 1;
+const ORDER_MODIFY = 6 << 1;
+const ALIGN_NATURAL = 1 << 4;
+const ALIGN_CHECKED = 2 << 4;
+
+export class SlowAccess {
+  /** Value of the last load. */
+  lo = 0;
+  hi = 0;
+  readonly #ram: PhysicalMemory;
+  #firstPa = 0;
+  /** Bytes of the access on its first page. */
+  #firstBytes = 0;
+
+  constructor(ram: PhysicalMemory) {
+    this.#ram = ram;
+  }
+
+  /** Loads through the modelled TLBs; on DONE the value is in `lo`, `hi`. */
+  load(core: Core, lo: number, hi: number, sizeBytes: number, attr: number): TranslationStatus {
+    const status = this.#translateData(core, lo, hi, sizeBytes, READ, attr);
+    if (status === DONE) this.#read(core, sizeBytes);
+    return status;
+  }
+
+  store(
+    core: Core,
+    lo: number,
+    hi: number,
+    sizeBytes: number,
+    attr: number,
+    valueLo: number,
+    valueHi: number,
+  ): TranslationStatus {
+    const status = this.#translateData(core, lo, hi, sizeBytes, WRITE, attr);
+    if (status === DONE) this.#write(core, sizeBytes, valueLo, valueHi);
+    return status;
+  }
+
+  /**
+   * Translates an access of which the halves may lie in two pages, both before either is used. The physical address
+   * of the first byte is in #firstPa, of the first byte on the second page in mmu.pa.
+   */
+  #translateData(
+    core: Core,
+    lo: number,
+    hi: number,
+    sizeBytes: number,
+    kind: typeof READ | typeof WRITE,
+    attr: number,
+  ): TranslationStatus {
+    const misaligned = (lo & (sizeBytes - 1)) !== 0;
+    if (misaligned && (attr & ALIGN_NATURAL || (attr & ALIGN_CHECKED && core.alignmentChecked))) {
+      const fault = core.mmu.fault;
+      fault.cause = "alignment";
+      fault.lo = lo;
+      fault.hi = hi;
+      fault.kind = kind;
+      return FAULT;
+    }
+    const mmu = core.mmu;
+    const S = core.state;
+    const first = Math.min(sizeBytes, 4096 - (lo & 0xfff));
+    this.#firstBytes = first;
+    if (S[ACCESS_PHASE] === 0) {
+      const status = mmu.translate(lo, hi, kind, core.regime);
+      if (status !== DONE) return status;
+      this.#firstPa = mmu.pa;
+      if (first === sizeBytes) {
+        if (core.alignmentChecked) mmu.emptyFast();
+        return DONE;
+      }
+      S[ACCESS_PHASE] = 1;
+      S[ACCESS_FIRST_PA] = mmu.pa | 0;
+    }
+    const nextLo = (lo + first) | 0;
+    const status = mmu.translate(nextLo, (hi + (nextLo === 0 ? 1 : 0)) | 0, kind, core.regime);
+    if (status === DONE) {
+      this.#firstPa = S[ACCESS_FIRST_PA]! >>> 0;
+      S[ACCESS_PHASE] = 0;
+    }
+    return status;
+  }
+
+  #read(core: Core, sizeBytes: number): void {
+    const ram = this.#ram;
+    const pa = this.#firstPa;
+    this.hi = 0;
+    if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
+      if (sizeBytes === 1) this.lo = ram.u8[pa]!;
+      else if (sizeBytes === 2) this.lo = ram.view.getUint16(pa, true);
+      else this.lo = ram.view.getInt32(pa, true);
+      if (sizeBytes === 8) this.hi = ram.view.getInt32(pa + 4, true);
+      return;
+    }
+    this.lo = 0;
+    for (let i = 0; i < sizeBytes; i++) {
+      const at = i < this.#firstBytes ? pa + i : core.mmu.pa + i - this.#firstBytes;
+      const byte = at < ram.sizeBytes ? ram.u8[at]! : 0xff;
+      if (i < 4) this.lo |= byte << (i * 8);
+      else this.hi |= byte << ((i - 4) * 8);
+    }
+  }
+
+  #write(core: Core, sizeBytes: number, valueLo: number, valueHi: number): void {
+    const ram = this.#ram;
+    const pa = this.#firstPa;
+    if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
+      if (ram.frameFlags[pa >>> 12] !== FRAME_DIRTY) ram.beforeWrite(pa);
+      if (sizeBytes === 1) ram.u8[pa] = valueLo;
+      else if (sizeBytes === 2) ram.view.setInt16(pa, valueLo, true);
+      else ram.view.setInt32(pa, valueLo, true);
+      if (sizeBytes === 8) ram.view.setInt32(pa + 4, valueHi, true);
+      return;
+    }
+    for (let i = 0; i < sizeBytes; i++) {
+      const at = i < this.#firstBytes ? this.#firstPa + i : core.mmu.pa + i - this.#firstBytes;
+      const value = i < 4 ? valueLo >>> (i * 8) : valueHi >>> ((i - 4) * 8);
+      if (at < ram.sizeBytes) ram.write8(at, value & 0xff);
+    }
+  }
+
+  /** Accesses that are big-endian, locked, exclusive or must be aligned (layout: PACKED.ACCESS). */
+  access(core: Core, code: Int32Array, at: number): TranslationStatus {
+    const S = core.state;
+    const sizeBytes = 1 << (code[at + 1]! & 0xff);
+    const store = (code[at + 1]! & 256) !== 0;
+    const cell = code[at + 2]!;
+    const base = code[at + 3]!;
+    const displacement = code[at + 4]!;
+    const attr = code[at + 5]!;
+    const lo = (S[base]! + displacement) | 0;
+    const hi = (S[base + 1]! + (displacement >> 31) + (lo >>> 0 < S[base]! >>> 0 ? 1 : 0)) | 0;
+    const order = attr & ORDER_MASK;
+    const swaps = (attr & BIG_ENDIAN) !== 0;
+    const kind = store || order === ORDER_LOCKED || order === ORDER_MODIFY ? WRITE : READ;
+    const F = core.mmu.fast;
+    const entry = fastIndex(lo, core.regime) + (kind === WRITE ? FAST_WRITE : FAST_READ);
+    const aligned = (attr & ALIGN_NATURAL) === 0 || (lo & (sizeBytes - 1)) === 0;
+    if (aligned && F[entry] === ((lo + sizeBytes - 1) & -4096) && F[entry + 1] === hi) {
+      this.#firstPa = (lo + F[fastIndex(lo, core.regime) + FAST_ADDEND]!) >>> 0;
+      this.#firstBytes = sizeBytes;
+    } else {
+      const status = this.#translateData(core, lo, hi, sizeBytes, kind, attr);
+      if (status !== DONE) return status;
+    }
+    if (order === ORDER_LOCKED) this.setLocked(core, 1);
+    if (order === ORDER_UNLOCK) this.setLocked(core, 0);
+    if (store) {
+      if (swaps) this.#swap(sizeBytes, S[cell]!, S[cell + 1]!);
+      this.#write(core, sizeBytes, swaps ? this.lo : S[cell]!, swaps ? this.hi : S[cell + 1]!);
+      return DONE;
+    }
+    this.#read(core, sizeBytes);
+    if (swaps) this.#swap(sizeBytes, this.lo, this.hi);
+    S[cell] = this.lo;
+    S[cell + 1] = this.hi;
+    return DONE;
+  }
+
+  /** Opens or closes a bus-locked sequence; what lies between is one event. */
+  setLocked(core: Core, locked: 0 | 1): void {
+    core.state[LOCKED] = locked;
+    core.budget.locked = locked === 1;
+  }
+
+  /** Reverses the bytes of a value of a size into `lo`, `hi`. */
+  #swap(sizeBytes: number, lo: number, hi: number): void {
+    const low = (lo << 24) | ((lo & 0xff00) << 8) | ((lo >>> 8) & 0xff00) | (lo >>> 24);
+    const high = (hi << 24) | ((hi & 0xff00) << 8) | ((hi >>> 8) & 0xff00) | (hi >>> 24);
+    this.hi = sizeBytes === 8 ? low : 0;
+    this.lo = sizeBytes === 8 ? high : sizeBytes === 4 ? low : sizeBytes === 2 ? low >>> 16 : lo & 0xff;
+  }
+}
