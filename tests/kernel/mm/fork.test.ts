@@ -12,6 +12,7 @@ import { anonMappings } from "../../../kernel/mm/rmap.ts";
 import { COW_COPY, COW_REUSE } from "../../../kernel/mm/vm-events.ts";
 import { vmMm } from "../../../kernel/mm/vma.ts";
 import { type KPtr, NULL } from "../../../kernel/struct.ts";
+import { brokenInvariant } from "./support/invariants.ts";
 import { halves, inMm, load, MmMachine, mapPages, store } from "./support/mm-machine.ts";
 
 const BASE = 0x7_0000_0000;
@@ -97,6 +98,7 @@ describe.each(DESIGNS)("fork under %s", (_name, design) => {
       yield* inMm(k, mms[2]!, () => store(k, BASE + 2, 8));
       const own = anonMappings(k.ram, pageAt(machine, mms[2]!, BASE + 2));
       expect(new Set(own.map(({ vma }) => vmMm.get(k.ram, vma)))).toEqual(new Set([mms[2], mms[3]]));
+      for (const mm of mms) expect(brokenInvariant(machine.memory, mm)).toBeNull();
       for (const mm of mms.slice(1)) yield* dropUsersOfMm(k, mm);
       expect(anonMappings(k.ram, page).map(({ vma }) => vmMm.get(k.ram, vma))).toEqual([mms[0]]);
     });
