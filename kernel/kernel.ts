@@ -9,7 +9,7 @@
 import type { Cpu, KernelPort, Platform } from "../emu/hardware.ts";
 import type { PhysicalMemory } from "../mmu/index.ts";
 import type { ArchPort } from "./arch/port.ts";
-import type { Context } from "./context.ts";
+import type { Context, Work } from "./context.ts";
 import { COST_CONTEXT_SWITCH } from "./costs.ts";
 import { Counters } from "./counters.ts";
 import { type CallFunction, type CallKind, CrossCalls } from "./cross-call.ts";
@@ -45,6 +45,9 @@ export interface Saveable {
   save(): unknown;
   restore(state: unknown): void;
 }
+
+/** Generator.prototype.next: called by name, it would be looked up anew for every kind of handler. */
+const resume: (this: Work) => IteratorResult<void, void> = Object.getPrototypeOf(runSoftirqs.prototype).next;
 
 /** Assertions reported in full; the rest are counted. */
 const MAX_REPORTS = 20;
@@ -113,7 +116,7 @@ export class Kernel implements KernelPort {
         if (this.#leave(k, cpu)) return;
         continue;
       }
-      if (!traps[depth - 1]!.next().done) {
+      if (!resume.call(traps[depth - 1]!).done) {
         if (this.current[cpu.id] === k) return;
         this.#startIncoming(cpu);
         continue;

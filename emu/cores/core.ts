@@ -100,6 +100,8 @@ export abstract class Core implements Cpu {
   kernelLimit = 0;
   /** What point() compares with: kernelLimit, or earlier when an interrupt can be accepted. */
   #pointLimit = 0;
+  /** The point limit was found with interrupts masked: it does not end where one could be accepted. */
+  protected limitIsMasked = true;
   /** The kernel yielded because it waits: physical address of the word, or -1. */
   waitAddress = -1;
   #waitValue = 0;
@@ -212,6 +214,7 @@ export abstract class Core implements Cpu {
   /** Called when the interrupt mask or the pending set changed. */
   updatePointLimit(): void {
     let limit = this.sliceEnds ? -1 : this.kernelLimit;
+    this.limitIsMasked = !this.interruptsEnabled();
     if (this.interruptDeliverable()) limit = -1;
     else {
       const next = this.#nextAcceptableTime();

@@ -266,7 +266,9 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       return;
     }
     this.state[SYSTEM_FLAGS] |= RFLAGS_IF;
-    this.updatePointLimit();
+    const apic = this.interrupts;
+    // Else the limit was found with interrupts on, and everything that can change it since has found it afresh.
+    if (this.limitIsMasked || apic.best >= 0 || apic.nmiPending) this.updatePointLimit();
   }
 
   /** IRETQ with the frame at RSP; PC is what a fault of it saves. */
