@@ -5,12 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const BUILT = join(ROOT, "dist/emu/cli/main.js");
+const BUILT = join(ROOT, "dist/bundle/faultline.js");
 
 export function setup(): void {
   if (existsSync(BUILT) && statSync(BUILT).mtimeMs > newestSource()) return;
-  const tsc = join(ROOT, "node_modules/.bin/tsc");
-  const { status, stdout } = spawnSync(tsc, ["-p", "tsconfig.build.json"], { cwd: ROOT, encoding: "utf8" });
+  const { status, stdout } = spawnSync("npm", ["run", "--silent", "build"], { cwd: ROOT, encoding: "utf8" });
   if (status !== 0) console.error(`the build has errors; tests of the command may fail\n${stdout}`);
 }
 

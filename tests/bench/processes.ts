@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Measurement } from "./row.ts";
 
-const FAULTLINE: string = fileURLToPath(new URL("../../emu/cli/main.js", import.meta.url));
+const FAULTLINE: string = fileURLToPath(new URL("./faultline.js", import.meta.url));
 const MEMORY_CHILD: string = fileURLToPath(new URL("./memory-child.js", import.meta.url));
 
 const SAMPLES = 5;

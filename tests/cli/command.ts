@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /** Brought up to date by tests/build.ts. */
-const MAIN = fileURLToPath(new URL("../../dist/emu/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/bundle/faultline.js", import.meta.url));
 
 export interface Ended {
   readonly status: number | null;
