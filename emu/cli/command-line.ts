@@ -1,0 +1,47 @@
+/** From the words after `faultline` to a command's exit status, in process.exitCode. */
+import yargs from "yargs";
+import { UserError } from "../user-error.ts";
+import { bootCommand } from "./commands/boot.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { listCommand } from "./commands/list.ts";
+import { runCommand, splitGuestArguments } from "./commands/run.ts";
+
+/** Bad usage or input, before the guest starts. */
+const STATUS_USAGE = 2;
+
+/** What yargs finds wrong with the words. */
+class UsageError extends Error {}
+
+/** Runs one command. What the user did wrong becomes one line on standard error and status 2. */
+export async function runCommandLine(words: readonly string[]): Promise<void> {
+  const { own, guest } = splitGuestArguments(words);
+  try {
+    await yargs(own)
+      .scriptName("faultline")
+      .parserConfiguration({ "duplicate-arguments-array": false })
+      .usage("$0 COMMAND\n\nEmulated multi-core machines with switchable page-fault designs.")
+      .command(bootCommand)
+      .command(runCommand(guest))
+      .command(listCommand)
+      .command(demoCommand)
+      .demandCommand(1, "say what to do: boot, run, list or demo")
+      .strict()
+      .version(false)
+      .help()
+      .wrap(Math.min(110, process.stdout.columns ?? 110))
+      .exitProcess(false)
+      .fail((message, error) => {
+        throw error ?? new UsageError(`${message.replace(/\s*\n\s*/g, " ")}; see \`faultline --help\``);
+      })
+      .parseAsync();
+  } catch (error) {
+    if (error instanceof UserError) fail(error.line);
+    else if (error instanceof UsageError) fail(error.message);
+    else throw error;
+  }
+}
+
+function fail(line: string): void {
+  process.stderr.write(`faultline: ${line}\n`);
+  process.exitCode = STATUS_USAGE;
+}
