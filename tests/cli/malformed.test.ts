@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { runCommandLine } from "../../emu/cli/command-line.ts";
+import { afterAll, describe, expect, it } from "vitest";
 import { malformedFiles } from "../emu/loader/malformed.ts";
 import { faultline } from "./command.ts";
+import { commandLine } from "./in-process.ts";
 
 /** Every so many-th file also goes through a process of its own. */
 const STRIDE = 20;
@@ -14,10 +14,6 @@ describe("faultline run with a malformed program file", () => {
   const folder = mkdtempSync(join(tmpdir(), "faultline-malformed-"));
   const path = join(folder, "program");
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  afterEach(() => {
-    vi.restoreAllMocks();
-    process.exitCode = undefined;
-  });
 
   it("is tried with more than 200 of them", () => {
     expect(files.length).toBeGreaterThanOrEqual(200);
@@ -25,15 +21,10 @@ describe("faultline run with a malformed program file", () => {
 
   it.each(files)("answers by one line and status 2: $name", async ({ bytes, says }) => {
     writeFileSync(path, bytes);
-    const written: string[] = [];
-    const keep = (text: unknown): boolean => written.push(String(text)) > 0;
-    vi.spyOn(process.stderr, "write").mockImplementation(keep);
-    vi.spyOn(process.stdout, "write").mockImplementation(keep);
-    await runCommandLine(["run", path]);
-    expect(written).toHaveLength(1);
-    expect(written[0]).toMatch(/^faultline: [^\n]+\n$/);
-    expect(written[0]).toMatch(says);
-    expect(process.exitCode).toBe(2);
+    const { status, stdout, stderr } = await commandLine(["run", path]);
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^faultline: [^\n]+\n$/);
+    expect(stderr).toMatch(says);
   });
 
   it.each(files.filter((_file, index) => index % STRIDE === 0))(

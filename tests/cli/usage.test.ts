@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { faultline } from "./command.ts";
+import { commandLine } from "./in-process.ts";
 
 const BAD: readonly (readonly [string, RegExp])[] = [
   ["", /say what to do/],
@@ -41,11 +42,19 @@ const BAD: readonly (readonly [string, RegExp])[] = [
 
 describe("bad usage", () => {
   it.each(BAD)("is answered by one line and status 2: faultline %s", async (line, says) => {
-    const { status, stdout, stderr } = await faultline(line.split(" ").filter((word) => word !== ""));
+    const { status, stdout, stderr } = await commandLine(line.split(" ").filter((word) => word !== ""));
     expect(stdout).toBe("");
     expect(stderr).toMatch(says);
     expect(stderr).toMatch(/^faultline: [^\n]+\n$/);
     expect(status).toBe(2);
+  });
+});
+
+describe("bad usage of the command as a process", () => {
+  it.each(BAD.filter((_bad, index) => index % 8 === 0))("faultline %s", async (line, says) => {
+    const { status, stdout, stderr } = await faultline(line.split(" ").filter((word) => word !== ""));
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(says);
   });
 });
 

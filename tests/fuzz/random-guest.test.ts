@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { checkSeed, type Execution } from "./run-seed.ts";
 
 /** Seeds of the sample; `npm run fuzz` runs 10,000. */
-const SEEDS = 400;
+const SEEDS = 200;
 /** Seeds to a test. */
 const BATCH = 20;
 
