@@ -97,7 +97,9 @@ export function* smpCallFunctionMany(
   }
   if (options.wait === "wait") {
     for (let cpu = first; cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
-      yield* waitUnlocked(k, k.kernel.crossCalls.record(self, cpu));
+      const record = k.kernel.crossCalls.record(self, cpu);
+      if (k.point(COST_ACCESS)) yield;
+      while (isLocked(k, record)) yield;
     }
   }
   k.atomicDepth--;
@@ -115,7 +117,11 @@ export function* smpCallFunctionSingle(
   k.atomicDepth++;
   yield* queueCall(k, cpu, kind, arg, options);
   if (k.kernel.crossCallWasEmpty) k.kernel.arch.entry.sendCallFunction(k, cpu, "single");
-  if (options.wait === "wait") yield* waitUnlocked(k, k.kernel.crossCalls.record(self, cpu));
+  if (options.wait === "wait") {
+    const record = k.kernel.crossCalls.record(self, cpu);
+    if (k.point(COST_ACCESS)) yield;
+    while (isLocked(k, record)) yield;
+  }
   k.atomicDepth--;
 }
 
@@ -143,7 +149,8 @@ export function* flushCallQueue(k: Context): Work {
 function* queueCall(k: Context, cpu: number, kind: CallKind, arg: KPtr, options: CallOptions): Work {
   const { kernel, ram } = k;
   const record = kernel.crossCalls.record(k.cpu.id, cpu);
-  yield* waitUnlocked(k, record);
+  if (k.point(COST_ACCESS)) yield;
+  while (isLocked(k, record)) yield;
   csdFlags.set(ram, record, options.wait === "wait" ? CSD_LOCK | CSD_SYNC : CSD_LOCK);
   csdKind.set(ram, record, kind);
   csdArg.set(ram, record, arg);
@@ -155,13 +162,11 @@ function* queueCall(k: Context, cpu: number, kind: CallKind, arg: KPtr, options:
   kernel.crossCallWasEmpty = head === NULL;
 }
 
-/** csd_lock_wait(). */
-function* waitUnlocked(k: Context, record: KPtr): Work {
-  if (k.point(COST_ACCESS)) yield;
-  while ((csdFlags.get(k.ram, record) & CSD_LOCK) !== 0) {
-    k.cpu.waitForWord(csdFlags.at(record));
-    yield;
-  }
+/** csd_lock_wait(): true: not unlocked yet, the core waits for the word from its next yield on. Preceded by a point. */
+function isLocked(k: Context, record: KPtr): boolean {
+  if ((csdFlags.get(k.ram, record) & CSD_LOCK) === 0) return false;
+  k.cpu.waitForWord(csdFlags.at(record));
+  return true;
 }
 
 /** llist_reverse_order(): oldest first. */

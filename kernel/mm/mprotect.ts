@@ -13,6 +13,7 @@ import { mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
 import { executeOnlyPkey, pkeyIsAllocated } from "./pkeys.ts";
+import { TableWalk } from "./table-walk.ts";
 import {
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
@@ -38,7 +39,6 @@ import { mergeVma, splitVma } from "./vma-adjust.ts";
 import { setPageProt } from "./vma-lifetime.ts";
 import { findVma } from "./vma-tree.ts";
 import { pageOf, pagesOfBytes } from "./vpn.ts";
-import { walkTables } from "./zap.ts";
 
 /** Means nothing for anonymous memory, but is valid. */
 const PROT_SEM = 0x8;
@@ -195,9 +195,13 @@ function* changeProtection(k: Context, mm: KPtr, vma: KPtr, start: number, end: 
   if (k.point(COST_ATOMIC)) yield;
   mmTlbFlushPending.add(k.ram, mm, 1);
   invalidateRangeStart(k, mm);
-  yield* walkTables(k, mm, start, end, function* (pmdSlot, from, to) {
-    changed += yield* changeTable(k, vma, pmdSlot, from, to);
-  });
+  const walk = new TableWalk(m, mm, start, end);
+  while (walk.at < end) {
+    if (k.point(COST_PTE)) yield;
+    if (!walk.read()) continue;
+    changed += yield* changeTable(k, vma, walk.pmdSlot, walk.at, walk.next);
+    walk.leave();
+  }
   // Only if an entry was changed: an empty one is in no TLB.
   if (changed > 0) yield* m.mmu.flushRange(k, mm, start, end, 1, "tables-kept");
   invalidateRangeEnd(k, mm);

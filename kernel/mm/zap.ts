@@ -10,44 +10,24 @@ import { type KPtr, NULL } from "../struct.ts";
 import { type Gather, gatherBegin, gatherFinish } from "./gather.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
-import { mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
+import { mmRssAnon, mmRssShmem } from "./mm-struct.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
 import { pageIsAnon, pageRemoveRmap } from "./rmap.ts";
+import { TableWalk } from "./table-walk.ts";
 import { vmEnd, vmMm, vmNext, vmStart } from "./vma.ts";
-import { pageHi, pageLo } from "./vpn.ts";
 
 /** Calls back for each level-2 slot with a table below it in pages start … end-1. */
 export type PmdVisitor = (pmdSlot: number, start: number, end: number) => Work;
 
 /** Walks the tables that exist over pages start … end-1. Locks: mmap_lock. */
 export function* walkTables(k: Context, mm: KPtr, start: number, end: number, visit: PmdVisitor): Work {
-  const m = memoryOf(k);
-  yield* walkLevel(k, mmPgd.get(k.ram, mm), m.format.levels, start, end, visit);
-}
-
-function* walkLevel(
-  k: Context,
-  table: number,
-  level: number,
-  start: number,
-  end: number,
-  visit: PmdVisitor,
-): Work {
-  const m = memoryOf(k);
-  const format = m.format;
-  const span = format.spanPages(level);
-  for (let at = start; at < end; ) {
-    const next = Math.min(end, Math.floor(at / span) * span + span);
-    const slot = table + format.index(pageLo(at), pageHi(at), level) * 8;
+  const walk = new TableWalk(memoryOf(k), mm, start, end);
+  while (walk.at < end) {
     if (k.point(COST_PTE)) yield;
-    const lo = k.ram.read32(slot);
-    const hi = k.ram.read32(slot + 4);
-    if (format.isTable(lo, hi)) {
-      if (level === 2) yield* visit(slot, at, next);
-      else yield* walkLevel(k, format.tableAddress(lo, hi), level - 1, at, next, visit);
-    }
-    at = next;
+    if (!walk.read()) continue;
+    yield* visit(walk.pmdSlot, walk.at, walk.next);
+    walk.leave();
   }
 }
 
@@ -98,7 +78,13 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
 
 /** unmap_page_range(): clears pages start … end-1 of one address space. Locks: mmap_lock, either mode. */
 export function* unmapPageRange(k: Context, gather: Gather, start: number, end: number): Work {
-  yield* walkTables(k, gather.mm, start, end, (pmdSlot, from, to) => zapTable(k, gather, pmdSlot, from, to));
+  const walk = new TableWalk(memoryOf(k), gather.mm, start, end);
+  while (walk.at < end) {
+    if (k.point(COST_PTE)) yield;
+    if (!walk.read()) continue;
+    yield* zapTable(k, gather, walk.pmdSlot, walk.at, walk.next);
+    walk.leave();
+  }
 }
 
 /** unmap_vmas(): the parts of a list of VMAs inside pages start … end-1. */

@@ -99,8 +99,8 @@ export class X86Mmu implements ArchMmu {
     mmTlbGen.set(this.#ram, mm, 0);
   }
 
-  *switchMm(k: Context, _prev: KPtr, next: KPtr): Work {
-    yield* this.#tlb.switchMm(k, next);
+  switchMm(k: Context, _prev: KPtr, next: KPtr): Work {
+    return this.#tlb.switchMm(k, next);
   }
 
   enterLazyTlb(k: Context, _mm: KPtr): void {
@@ -108,11 +108,11 @@ export class X86Mmu implements ArchMmu {
   }
 
   /** leave_mm(): the core stops walking tables that it has only borrowed. Interrupts off. */
-  *leaveMm(k: Context): Work {
-    yield* this.#tlb.leaveMm(k);
+  leaveMm(k: Context): Work {
+    return this.#tlb.leaveMm(k);
   }
 
-  *flushRange(
+  flushRange(
     k: Context,
     mm: KPtr,
     start: number,
@@ -120,7 +120,7 @@ export class X86Mmu implements ArchMmu {
     strideLevel: number,
     tables: "tables-freed" | "tables-kept",
   ): Work {
-    yield* this.#tlb.flushRange(k, mm, start, end, this.format.spanPages(strideLevel), tables);
+    return this.#tlb.flushRange(k, mm, start, end, this.format.spanPages(strideLevel), tables);
   }
 
   /** A #PF drops the entries of its address in the core that took it (SDM vol. 3A 4.10.4.1): nothing to do. */

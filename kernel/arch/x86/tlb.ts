@@ -205,7 +205,20 @@ export class X86Tlb {
       irqRestore(k, enabled);
       if (k.point(COST_IRQ_MASK)) yield;
     }
-    const targets = yield* this.#collectTargets(k, mm, tables);
+    // The other cores of the mask; lazy ones only if tables were freed, as their walkers may still use them.
+    const targets = this.#targets[k.cpu.id]!;
+    const words = (this.#targets.length + 31) >>> 5;
+    for (let word = 0; word < words; word++) {
+      if (k.point(COST_ACCESS)) yield;
+      targets.words[word] = mmCpumask.word(ram, mm, word);
+    }
+    targets.delete(k.cpu.id);
+    if (tables === "tables-kept") {
+      for (let cpu = targets.next(0); cpu >= 0; cpu = targets.next(cpu + 1)) {
+        if (k.point(COST_ACCESS)) yield;
+        if (isLazy.get(ram, percpuOf(this.#kernel, cpu)) !== 0) targets.delete(cpu);
+      }
+    }
     if (!targets.isEmpty()) {
       memoryOf(k).events.count(k.cpu.id, TLB_REMOTE_FLUSH);
       yield* smpCallFunctionMany(k, targets, this.#flushKind, info, WAIT);
@@ -258,24 +271,6 @@ export class X86Tlb {
       events.count(k.cpu.id, TLB_LOCAL_FLUSH_ALL);
     }
     slotTlbGen.set(ram, slot, mmGen);
-  }
-
-  /** The other cores of the mask; lazy ones only if tables were freed, as their walkers may still use them. */
-  *#collectTargets(k: Context, mm: KPtr, tables: "tables-freed" | "tables-kept"): Work<CpuSet> {
-    const ram = k.ram;
-    const targets = this.#targets[k.cpu.id]!;
-    const words = (this.#targets.length + 31) >>> 5;
-    for (let word = 0; word < words; word++) {
-      if (k.point(COST_ACCESS)) yield;
-      targets.words[word] = mmCpumask.word(ram, mm, word);
-    }
-    targets.delete(k.cpu.id);
-    if (tables === "tables-freed") return targets;
-    for (let cpu = targets.next(0); cpu >= 0; cpu = targets.next(cpu + 1)) {
-      if (k.point(COST_ACCESS)) yield;
-      if (isLazy.get(ram, percpuOf(this.#kernel, cpu)) !== 0) targets.delete(cpu);
-    }
-    return targets;
   }
 
   /** choose_new_asid(): the slot that knows the mm, or the next in turn. Sets #needFlush. */
