@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and size on this host, as a table and as JSON.
  *
- *     node dist/tests/bench/main.js [--json FILE] [--only NAME]
+ *     npm run bench -- [--json FILE] [--only NAME]
  */
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";

@@ -2,7 +2,7 @@
  * `npm run fuzz`: guests that execute random bytes and random instructions, for 10,000 seeds, whole and suspended, on
  * as many processes as the host has threads. A failure is printed with its seed; exit status 1 if there is one.
  *
- *     node dist/tests/fuzz/main.js [--seeds N] [--first SEED] [--execution whole|suspended|both] [--jobs N]
+ *     npm run fuzz -- [--seeds N] [--first SEED] [--execution whole|suspended|both] [--jobs N]
  */
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";

@@ -2,7 +2,7 @@
  * `npm run test:matrix`: runs the whole matrix on worker processes. Each failure is printed with the command that
  * repeats it. Exit status 1 if there is one.
  *
- *     node dist/tests/matrix/main.js [--jobs N] [--only TEXT] [--sample N] [--ledger off]
+ *     npm run test:matrix -- [--jobs N] [--only TEXT] [--sample N] [--ledger off]
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
