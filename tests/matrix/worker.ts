@@ -11,6 +11,7 @@ export interface Answer {
   readonly wrong: readonly string[];
 }
 
+process.on("disconnect", () => process.exit());
 process.on("message", ({ combination, ledger }: Order) => {
   let wrong: string[];
   try {
@@ -19,5 +20,5 @@ process.on("message", ({ combination, ledger }: Order) => {
     wrong = [`host exception: ${(error as Error).stack ?? String(error)}`];
   }
   const answer: Answer = { combination, wrong };
-  process.send!(answer);
+  process.send!(answer, () => {});
 });
