@@ -1,7 +1,7 @@
 /** The matrix: every program × fault design × number of cores × TLB policy × schedule. */
 import { programs } from "../../emu/cli/programs.ts";
 import { listDesigns } from "../../kernel/index.ts";
-import { findProgram, Guest } from "./guest.ts";
+import { findProgram, Guest, type GuestEnd } from "./guest.ts";
 
 export interface Combination {
   readonly program: string;
@@ -72,11 +72,14 @@ export function replayCommand(combination: Combination): string {
   );
 }
 
-/** What is wrong with a run; empty: nothing. */
+/** Runs it. What is wrong; empty: nothing. */
 export function checkCombination(combination: Combination, ledger: "on" | "off" = "on"): string[] {
   const { program, ...machine } = combination;
-  const end = new Guest({ ...machine, program, ledger }).run();
-  const expected = findProgram(program).exitStatus;
+  return faultsOf(new Guest({ ...machine, program, ledger }).run(), findProgram(program).exitStatus);
+}
+
+/** What is wrong with an end; empty: nothing. */
+export function faultsOf(end: GuestEnd, expected: number | null): string[] {
   const wrong = [...end.violations];
   if (end.kind !== "power-off") wrong.push(`${end.kind}: ${end.text}`);
   else if (end.status !== expected) wrong.push(`exit status ${end.status} instead of ${expected}`);
