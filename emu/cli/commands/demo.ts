@@ -76,11 +76,11 @@ async function demo(args: DemoArguments): Promise<void> {
     const done: ProgramRun[] = [];
     for (const program of programs().filter((each) => each.demo)) {
       const run = await stage.perform(name, program);
+      if (stage.signalStatus !== null) break;
       if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) say(line);
       if (done.length === 0) say(`\n${bold(`${name}: ${description}`)}`);
       for (const line of programLines(run)) say(line);
       done.push(run);
-      if (stage.signalStatus !== null) break;
     }
     runs.push({ design: name, programs: done, totals: totalsOf(done.map((run) => run.statistics)) });
     if (stage.signalStatus !== null) break;
@@ -90,6 +90,10 @@ async function demo(args: DemoArguments): Promise<void> {
   const violated = failed.some((run) => run.status === STATUS_VIOLATION);
   const status = stage.signalStatus ?? (violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0);
   process.exitCode = status;
+  if (stage.signalStatus !== null) {
+    process.stderr.write("faultline: interrupted\n");
+    return;
+  }
   if (args.json) {
     const summary = {
       machine: model.name,
