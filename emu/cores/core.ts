@@ -186,6 +186,14 @@ export abstract class Core implements Cpu {
     return clock >= this.#pointLimit && this.#pointSlow();
   }
 
+  /** @hot */
+  pointsInRow(cost: number, count: number): boolean {
+    const clock = this.clock + cost * count;
+    if (clock >= this.#pointLimit) return false;
+    this.clock = clock;
+    return true;
+  }
+
   #pointSlow(): boolean {
     this.interrupts.advance(this.clock);
     if (this.interruptDeliverable()) return true;

@@ -43,7 +43,7 @@ import {
   SPF_ATTEMPT,
   SPF_HANDLED,
 } from "../vm-events.ts";
-import { VMA_BYTES, vmaIsAnonymous, vmaOfRb, vmEnd, vmMm, vmStart } from "../vma.ts";
+import { VMA_WORDS, vmaIsAnonymous, vmaOfRb, vmEnd, vmMm, vmStart } from "../vma.ts";
 import { MAX_DESCENT } from "../vma-tree.ts";
 import { ABORTED, FaultDesign, NOT_ATTEMPTED } from "./design.ts";
 
@@ -128,8 +128,9 @@ export class SpfMm extends FaultDesign {
       return this.abort(k, SPF_ABORT_NO_SPECULATE);
     }
     const copy = this.copyBegin(k, f, vma);
-    for (let at = 0; at < VMA_BYTES; at += 8) {
-      if (k.point(COST_ACCESS)) yield;
+    const undisturbed = k.cpu.pointsInRow(COST_ACCESS, VMA_WORDS);
+    for (let at = 0; at < VMA_WORDS * 8; at += 8) {
+      if (!undisturbed && k.point(COST_ACCESS)) yield;
       ram.write64(copy + at, ram.read32(vma + at), ram.read32(vma + at + 4));
     }
     this.rcuEnd(k);
