@@ -60,57 +60,78 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
   handler: demo,
 };
 
+type Design = ReturnType<typeof listDesigns>[number];
+
 async function demo(args: DemoArguments): Promise<void> {
   const model = chooseModel(args);
   const known = listDesigns();
   const designs = args.mm === ALL ? known : known.filter((design) => design.name === args.mm);
-  const first = designs[0]?.name ?? args.mm;
-  sessionOptions({ ...args, mm: first }, model);
+  sessionOptions({ ...args, mm: designs[0]?.name ?? args.mm }, model);
   const trace = openTrace(args.trace);
-  const say = (line: string): void => {
-    if (!args.json) process.stdout.write(`${line}\n`);
-  };
-  const runs: DesignRun[] = [];
   const stage = new Stage(args, model, trace);
-  for (const { name, description } of designs) {
-    const done: ProgramRun[] = [];
-    for (const program of programs().filter((each) => each.demo)) {
-      const run = await stage.perform(name, program);
-      if (stage.signalStatus !== null) break;
-      if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) say(line);
-      if (done.length === 0) say(`\n${bold(`${name}: ${description}`)}`);
-      for (const line of programLines(run)) say(line);
-      done.push(run);
-    }
-    runs.push({ design: name, programs: done, totals: totalsOf(done.map((run) => run.statistics)) });
-    if (stage.signalStatus !== null) break;
-  }
+  const runs = await performAll(stage, designs, args.json ? () => {} : say);
   reportTrace(trace);
-  const failed = runs.flatMap((run) => run.programs).filter((run) => !run.ok);
-  const violated = failed.some((run) => run.status === STATUS_VIOLATION);
-  const status = stage.signalStatus ?? (violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0);
-  process.exitCode = status;
   if (stage.signalStatus !== null) {
     process.stderr.write("faultline: interrupted\n");
+    process.exitCode = stage.signalStatus;
     return;
   }
+  const failed = runs.flatMap((run) => run.programs).filter((run) => !run.ok);
+  const violated = failed.some((run) => run.status === STATUS_VIOLATION);
+  const status = violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0;
+  process.exitCode = status;
   if (args.json) {
-    const summary = {
-      machine: model.name,
-      cpus: args.cpus,
-      seed: args.seed,
-      scheduler: args.scheduler,
-      tlb: args.tlb,
-      status,
-      bootLog: stage.bootLog,
-      designs: runs,
-      unreachable: Object.fromEntries(unreachableEvents()),
-    };
-    process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+    say(JSON.stringify(summary(args, model, stage.bootLog, runs, status), null, 2));
     return;
   }
   for (const line of comparisonLines(runs, args)) say(line);
   for (const run of failed) say(bold(`${run.name} failed: status ${run.status}, not ${run.expectedStatus}`));
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Every demo program under every design, up to the end or to a signal. */
+async function performAll(
+  stage: Stage,
+  designs: readonly Design[],
+  tell: (line: string) => void,
+): Promise<DesignRun[]> {
+  const runs: DesignRun[] = [];
+  for (const { name, description } of designs) {
+    const done: ProgramRun[] = [];
+    for (const program of programs().filter((each) => each.demo)) {
+      const run = await stage.perform(name, program);
+      if (stage.signalStatus !== null) return runs;
+      if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) tell(line);
+      if (done.length === 0) tell(`\n${bold(`${name}: ${description}`)}`);
+      for (const line of programLines(run)) tell(line);
+      done.push(run);
+    }
+    runs.push({ design: name, programs: done, totals: totalsOf(done.map((run) => run.statistics)) });
+  }
+  return runs;
+}
+
+function summary(
+  args: DemoArguments,
+  model: MachineModel,
+  bootLog: readonly string[],
+  designs: readonly DesignRun[],
+  status: number,
+): object {
+  return {
+    machine: model.name,
+    cpus: args.cpus,
+    seed: args.seed,
+    scheduler: args.scheduler,
+    tlb: args.tlb,
+    status,
+    bootLog,
+    designs,
+    unreachable: Object.fromEntries(unreachableEvents()),
+  };
 }
 
 /** Runs programs, each on a machine of its own. */
