@@ -33,9 +33,11 @@ export class TimedScheduler implements CoreScheduler {
     let spinning = false;
     for (let i = 0; i < cores.length; i++) {
       const core = cores[i]!;
-      if (core.wordChanged()) core.endWait(this.#now);
+      if (core.waiting) {
+        if (core.wordChanged()) core.endWait(this.#now);
+        else spinning = true;
+      }
       const time = core.readyTime();
-      if (core.waiting) spinning = true;
       if (time < bestTime) {
         second = bestTime;
         bestTime = time;

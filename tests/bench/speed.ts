@@ -21,9 +21,9 @@ function instructions(name: string, log2Size: number, rounds: number, asked: boo
   };
 }
 
-const FAULTS = 200_000;
-/** Pages per region of faults1 by default. */
-const REGION_PAGES = 128;
+const FAULTS = 400_000;
+/** Pages that a thread maps, touches and unmaps in a round; page_fault1 itself has 128 MiB regions. */
+const REGION_PAGES = 1024;
 
 function pageFaults(design: string, cpus: number): Measurement {
   const rounds = Math.ceil(FAULTS / (REGION_PAGES * cpus));
@@ -36,7 +36,10 @@ function pageFaults(design: string, cpus: number): Measurement {
     better: "more",
     samples: SAMPLES,
     sample: () =>
-      rate({ program: "faults1", args: [String(cpus), String(rounds)], cpus, design }, counter("pgfault")),
+      rate(
+        { program: "faults1", args: [String(cpus), String(rounds), String(REGION_PAGES * 4)], cpus, design },
+        counter("pgfault"),
+      ),
   };
 }
 
