@@ -1,5 +1,5 @@
 /** The guest programs that come with Faultline: userland/programs.json and the ELF files beside it. */
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MACHINE_MODELS } from "../machines/index.ts";
@@ -56,16 +56,52 @@ export function resolveProgram(
   );
 }
 
-/** @throws UserError if the file cannot be read */
+/** Bytes of a program file at most: far more than guest RAM can hold of one. */
+const LARGEST_FILE_BYTES = 2 ** 30;
+/** What is read at a time from a pipe or device, which does not say how long it is. */
+const CHUNK_BYTES = 2 ** 16;
+const ELF_MAGIC = 0x7f45_4c46;
+
+/** @throws UserError if the file cannot be read, is too large, or is no ELF file at its first bytes */
 export function readProgram(path: string): Uint8Array {
+  let file: number;
   try {
-    return new Uint8Array(readFileSync(path));
+    file = openSync(path, "r");
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "error";
-    const what =
-      code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
-    throw new UserError(what, path, "give the path of a static ELF executable");
+    throw unreadable(path, error);
   }
+  try {
+    return readBounded(file, path);
+  } catch (error) {
+    throw error instanceof UserError ? error : unreadable(path, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Reads to the end, but no further than the bound and not past the first bytes of what is no ELF file. */
+function readBounded(file: number, path: string): Uint8Array {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    const read = readSync(file, chunk);
+    if (read === 0) break;
+    chunks.push(chunk.subarray(0, read));
+    if (length === 0 && read >= 4 && chunk.readUInt32BE(0) !== ELF_MAGIC) break;
+    length += read;
+    if (length > LARGEST_FILE_BYTES) {
+      throw new UserError("is larger than 1 GiB", path, "give the path of a static ELF executable");
+    }
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function unreadable(path: string, error: unknown): UserError {
+  const code = (error as NodeJS.ErrnoException).code ?? "error";
+  const what =
+    code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a directory" : `cannot be read (${code})`;
+  return new UserError(what, path, "give the path of a static ELF executable");
 }
 
 /** e_machine of a program file, if there is a machine for it; what else is wrong with the file is the loader's matter. */

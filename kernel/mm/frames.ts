@@ -37,6 +37,7 @@ import {
   pagePrivate,
   pageRefcount,
 } from "./page.ts";
+import { PGALLOC, type VmEvents } from "./vm-events.ts";
 
 /** Orders 0 … 10: blocks of up to 4 MiB. */
 export const MAX_ORDER = 11;
@@ -61,6 +62,7 @@ export interface FramesOptions {
   /** Fill freed frames with PAGE_POISON. */
   readonly poison: boolean;
   readonly ledger: LedgerPort | null;
+  readonly events: VmEvents;
 }
 
 export class Frames {
@@ -77,6 +79,7 @@ export class Frames {
   readonly #end: number;
   readonly #poison: boolean;
   readonly #ledger: LedgerPort | null;
+  readonly #events: VmEvents;
 
   /** Takes the memory map from boot memory. No frame is free until release(). */
   constructor(ram: PhysicalMemory, boot: BootMemory, options: FramesOptions) {
@@ -84,6 +87,7 @@ export class Frames {
     this.#end = ram.frames;
     this.#poison = options.poison;
     this.#ledger = options.ledger;
+    this.#events = options.events;
     this.map = new MemoryMap(boot.take(ram.frames * 64, 4096));
     this.#zone = kptrOf(boot.take(layout.sizeBytes, 64));
     this.#lock = kptrOf(zoneLock.at(this.#zone));
@@ -129,7 +133,7 @@ export class Frames {
     if (page === NULL) return NULL;
     pcpFirst.set(ram, own, pageLruNext.get(ram, page));
     pcpCount.add(ram, own, -1);
-    this.#prepare(page);
+    this.#prepare(k, page);
     return page;
   }
 
@@ -168,7 +172,7 @@ export class Frames {
     if (pfn < 0) return NULL;
     for (let at = pfn; at < pfn + (1 << order); at++) {
       const page = this.map.page(at);
-      this.#prepare(page);
+      this.#prepare(k, page);
       if ((gfp & GFP_ZERO) !== 0) this.zero(k, page);
     }
     const head = this.map.page(pfn);
@@ -282,13 +286,13 @@ export class Frames {
   }
 
   /** @hot */
-  #prepare(page: KPtr): void {
+  #prepare(k: Context, page: KPtr): void {
+    this.#events.count(k.cpu.id, PGALLOC);
     if (this.#ledger !== null) this.#ledger.frameAllocated(this.map.pfn(page));
     const ram = this.ram;
     pageRefcount.set(ram, page, 1);
     pageFlags.set(ram, page, 0);
     pageAllocation.add(ram, page, 1);
-    this.#ledger?.frameAllocated(this.map.pfn(page));
   }
 
   #area(order: number): KPtr {

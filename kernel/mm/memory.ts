@@ -90,6 +90,7 @@ export class Memory implements MemorySubsystem {
     this.frames = new Frames(ram, boot, {
       poison: options.poison ?? this.ledger !== null,
       ledger: this.ledger,
+      events: this.events,
     });
     this.globals = kptrOf(boot.take(globals.sizeBytes, 64));
     this.shmemOps = kptrOf(boot.take(64, 64));

@@ -60,6 +60,8 @@ export const MAP_POPULATE = 0x8000;
 export const MAP_NONBLOCK = 0x1_0000;
 /** Only says that the mapping is a stack; ignored, as in Linux. */
 export const MAP_STACK = 0x2_0000;
+/** There are no huge pages of hugetlbfs. */
+const MAP_HUGETLB = 0x4_0000;
 export const MAP_FIXED_NOREPLACE = 0x10_0000;
 
 /** calc_vm_prot_bits(): PROT_READ, _WRITE, _EXEC have the values of VM_READ, _WRITE, _EXEC. */
@@ -80,6 +82,7 @@ export function* mmapAnonymous(
   prot: number,
   flags: number,
 ): Work<number> {
+  if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
   const mm = k.task!.mm;
   const error = yield* mmapWriteLockKillable(k, mm);
   if (error !== 0) return error;

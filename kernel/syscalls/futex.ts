@@ -26,12 +26,12 @@ export function* sysFutex(k: Context, call: Syscall): Work<number> {
   const at = pointerArgument(call, 0);
   const shared = (op & FUTEX_PRIVATE_FLAG) === 0;
   const bitset = command === FUTEX_WAIT_BITSET || command === FUTEX_WAKE_BITSET ? call.lo(5) : MATCH_ANY;
+  if ((op & FUTEX_CLOCK_REALTIME) !== 0 && command !== FUTEX_WAIT_BITSET) return -ENOSYS;
   if (command === FUTEX_WAIT || command === FUTEX_WAIT_BITSET) {
     const untilCycles = yield* deadline(k, call, op);
     if (untilCycles < 0) return untilCycles;
     return yield* futexWait(k, { at, shared, expected: call.lo(2), bitset, untilCycles });
   }
-  if ((op & FUTEX_CLOCK_REALTIME) !== 0) return -ENOSYS;
   switch (command) {
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET:

@@ -98,7 +98,7 @@ async function run(args: RunArguments, guestArguments: readonly string[]): Promi
   const verdict = judge(session, end);
   if (end.reason.status !== 0) for (const line of output.messages) process.stderr.write(`${line}\n`);
   for (const line of verdict.lines) process.stderr.write(`${line}\n`);
-  if (args.stat) {
+  if (args.stat || args.json) {
     const statistics = collectStatistics(session);
     const command = [args.program, ...programArguments].join(" ");
     const lines = args.json ? [JSON.stringify(statistics, null, 2)] : statLines(command, statistics);

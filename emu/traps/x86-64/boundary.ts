@@ -58,6 +58,12 @@ export class Boundary {
     words[STAMP_RETIRED] = 0;
   }
 
+  /** An instruction has been executed or traps after it: RF was for the one before. The shadow stays. @hot */
+  dropResume(): void {
+    const words = this.#words;
+    if ((words[SYSTEM_FLAGS] & RFLAGS_RF) !== 0 && !this.#isHere()) words[SYSTEM_FLAGS] &= ~RFLAGS_RF;
+  }
+
   #stamp(): void {
     const words = this.#words;
     words[STAMP_PC] = words[PC];

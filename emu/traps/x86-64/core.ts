@@ -212,6 +212,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
       this.undefinedCounts.set(trap, (this.undefinedCounts.get(trap) ?? 0) + 1);
     }
     const words = this.state;
+    this.#boundary.dropResume();
     // INT1 and INTO save the next instruction; every other trap number is a fault.
     this.#delivery.exception(vector, 0, words[PC], words[PC + 1], vector !== 1 && vector !== 4);
     this.phase = "microcode";
@@ -252,6 +253,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     pcLo: number,
     pcHi: number,
   ): void {
+    this.#boundary.dropResume();
     this.#instructions.execute(helper, aLo, aHi, bLo, bHi, pcLo, pcHi);
   }
 

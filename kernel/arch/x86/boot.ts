@@ -47,7 +47,6 @@ import {
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
-  CR4_UMIP,
   EFER_LMA,
   EFER_LME,
   EFER_NX,
@@ -82,8 +81,7 @@ const TRAMPOLINE_CR4 = 0x28;
 const TRAMPOLINE_EFER = 0x30;
 
 const CR0: number = CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
-const CR4: number =
-  CR4_PSE | CR4_PAE | CR4_PGE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
+const CR4: number = CR4_PSE | CR4_PAE | CR4_PGE | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
 const EFER: number = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
 /** CF PF AF ZF SF TF IF DF OF IOPL NT RF AC ID: cleared by SYSCALL (syscall_init). */
 const SYSCALL_FLAGS_MASK = 0x0025_7fd5;

@@ -37,7 +37,8 @@ const SI_KERNEL = 0x80;
 const ILL_ILLOPN = 2;
 const FPE_INTDIV = 1;
 const FPE_FLTINV = 7;
-const TRAP_TRACE = 2;
+/** get_si_code() without DR6.BS: what INT1 gives. */
+const TRAP_BRKPT = 1;
 const BUS_ADRALN = 1;
 const SEGV_CPERR = 10;
 
@@ -52,7 +53,7 @@ interface Response {
 
 const RESPONSES: ReadonlyMap<number, Response> = new Map([
   [VECTOR_DE, { text: "divide error", signo: SIGFPE, code: FPE_INTDIV, address: "ip" }],
-  [VECTOR_DB, { text: "debug", signo: SIGTRAP, code: TRAP_TRACE, address: "ip" }],
+  [VECTOR_DB, { text: "debug", signo: SIGTRAP, code: TRAP_BRKPT, address: "ip" }],
   [VECTOR_BP, { text: "int3", signo: SIGTRAP, code: SI_KERNEL, address: "none" }],
   [VECTOR_OF, { text: "overflow", signo: SIGSEGV, code: SI_KERNEL, address: "none" }],
   [VECTOR_BR, { text: "bounds", signo: SIGSEGV, code: SI_KERNEL, address: "none" }],

@@ -71,8 +71,8 @@ export class X86Process implements ArchProcess {
 
   /** @hot */
   syscallNumber(ram: PhysicalMemory, frame: KPtr): number {
-    const number = ram.read32(frame + regs.REGS_ORIG_AX);
-    return ram.read32(frame + regs.REGS_ORIG_AX + 4) === 0 && number >= 0 ? number : -1;
+    // EAX, sign-extended: do_syscall_64() does not look at the upper half.
+    return Math.max(ram.read32(frame + regs.REGS_ORIG_AX), -1);
   }
 
   /** @hot */

@@ -10,7 +10,6 @@ export const CR0_PG: number = 1 << 31;
 export const CR4_PSE: number = 1 << 4;
 export const CR4_PAE: number = 1 << 5;
 export const CR4_PGE: number = 1 << 7;
-export const CR4_UMIP: number = 1 << 11;
 export const CR4_LA57: number = 1 << 12;
 export const CR4_FSGSBASE: number = 1 << 16;
 export const CR4_PCIDE: number = 1 << 17;

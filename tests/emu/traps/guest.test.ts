@@ -131,6 +131,19 @@ describe("guest code", () => {
     expect(frame(guest, core, 3)[2]! & 0x1_0000n).toBe(0x1_0000n);
   });
 
+  it("RF of an IRET's image is gone once the next instruction has been executed", () => {
+    const guest = new Guest();
+    // xor ecx,ecx; div ecx; nop; int3. The handler of #DE skips the division with RF set in the image.
+    const core = guest.at("user", 0x31, 0xc9, 0xf7, 0xf1, 0x90, 0xcc);
+    guest.code(KERNEL_CODE, 0x48, 0x83, 0x04, 0x24, 0x02, 0x48, 0xcf); // add qword [rsp],2; iretq
+    guest.gate(0, { target: BigInt(KERNEL_CODE) });
+    guest.gate(3, { dpl: 3 });
+    guest.run(core, BigInt(HANDLERS + 3 * 16));
+    const [rip, , rflags] = frame(guest, core, 3);
+    expect(rip).toBe(BigInt(USER_CODE + 6));
+    expect(rflags! & 0x1_0000n).toBe(0n);
+  });
+
   it("SYSCALL and SYSRET go round", () => {
     const guest = new Guest();
     // syscall; mov ebx,7; jmp .

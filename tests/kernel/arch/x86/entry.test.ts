@@ -135,7 +135,7 @@ test("a vector without an error code leaves -1 in its place", () => {
 describe("exceptions from user mode become signals", () => {
   const cases: [string, number, number | null, { signo: number; code: number; address: boolean }][] = [
     ["#DE: SIGFPE FPE_INTDIV", 0, null, { signo: 8, code: 1, address: true }],
-    ["#DB: SIGTRAP TRAP_TRACE", 1, null, { signo: 5, code: 2, address: true }],
+    ["#DB: SIGTRAP TRAP_BRKPT", 1, null, { signo: 5, code: 1, address: true }],
     ["#BP: SIGTRAP SI_KERNEL", 3, null, { signo: 5, code: 0x80, address: false }],
     ["#OF: SIGSEGV SI_KERNEL", 4, null, { signo: 11, code: 0x80, address: false }],
     ["#UD: SIGILL ILL_ILLOPN", 6, null, { signo: 4, code: 2, address: true }],
