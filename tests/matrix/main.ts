@@ -16,6 +16,7 @@ import type { Answer, Order } from "./worker.ts";
 const WORKER: string = fileURLToPath(new URL("./worker.js", import.meta.url));
 /** Combinations after which a worker is replaced: memories of old machines go with it. */
 const WORKER_LIFE = 400;
+const PROCESS_ENDED = "the host process ended";
 /** Failures printed in full. */
 const SHOWN_FAILURES = 50;
 
@@ -35,15 +36,28 @@ const failures: Answer[] = [];
 const progress = new Progress();
 const from = Date.now();
 let done = 0;
+/** Exit status that a signal calls for; 0: none came. What is done by then is still summed up. */
+let interrupted = 0;
 queue.reverse();
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.once(signal, () => {
+    interrupted = status;
+    queue.length = 0;
+  });
+}
 
 await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
 progress.clear();
 const seconds = ((Date.now() - from) / 1000).toFixed(0);
+const count =
+  interrupted === 0 ? formatNumber(total) : `interrupted: ${formatNumber(done)} of ${formatNumber(total)}`;
 console.log(
-  `${formatNumber(total)} combinations, ${formatNumber(failures.length)} failed, ${seconds} seconds of host time`,
+  `${count} combinations, ${formatNumber(failures.length)} failed, ${seconds} seconds of host time`,
 );
-process.exitCode = failures.length > 0 ? 1 : 0;
+process.exitCode = interrupted || (failures.length > 0 ? 1 : 0);
 
 /** Keeps one worker process at work until the queue is empty. */
 async function work(): Promise<void> {
@@ -62,7 +76,7 @@ function ask(child: ChildProcess, combination: Combination): Promise<Answer> {
   return new Promise((resolve) => {
     const died = (status: number | null, signal: string | null): void => {
       child.off("message", answered);
-      resolve({ combination, wrong: [`the host process ended: ${signal ?? `status ${status}`}`] });
+      resolve({ combination, wrong: [`${PROCESS_ENDED}: ${signal ?? `status ${status}`}`] });
     };
     const answered = (answer: unknown): void => {
       child.off("exit", died);
@@ -76,6 +90,8 @@ function ask(child: ChildProcess, combination: Combination): Promise<Answer> {
 }
 
 function report(answer: Answer): void {
+  // A signal to the whole process group ends the workers too: what they were at has no answer.
+  if (interrupted !== 0 && answer.wrong.some((what) => what.startsWith(PROCESS_ENDED))) return;
   done++;
   if (answer.wrong.length > 0) {
     failures.push(answer);

@@ -1,6 +1,6 @@
 /**
  * Times the slow twins of the fast TLB: nanoseconds per call of translate(). Not a test; run it with
- * `npx rolldown tests/mmu/x86-64/translation-timing.ts --platform node --file /tmp/timing.mjs && node /tmp/timing.mjs`.
+ * `npx rolldown tests/mmu/x86-64/translation-timing.ts --platform node --file dist/timing.mjs && node dist/timing.mjs`.
  */
 import { FETCH, PTE_A, PTE_D, PTE_P, PTE_RW, PTE_US, READ, USER, WRITE } from "../../../mmu/index.ts";
 import { World } from "./world.ts";
