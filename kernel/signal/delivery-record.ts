@@ -1,13 +1,14 @@
 /** What an architecture needs to enter a signal handler. */
 import type { SignalAction } from "./signal-action.ts";
 import type { SignalInfo } from "./signal-info.ts";
+import { SS_AUTODISARM } from "./signal-numbers.ts";
 
 /** An alternate signal stack (stack_t). */
 export interface AlternateStack {
   lo: number;
   hi: number;
   sizeBytes: number;
-  /** SS_DISABLE, SS_AUTODISARM or 0. */
+  /** As they were set, sas_ss_flags: SS_DISABLE, SS_ONSTACK or 0, with or without SS_AUTODISARM. */
   flags: number;
 }
 
@@ -31,8 +32,9 @@ export interface SignalDelivery {
   readonly fault: Readonly<FaultRecord>;
 }
 
-/** The stack pointer is on the alternate stack (on_sig_stack()). */
+/** The stack pointer is on the alternate stack (on_sig_stack()); never with SS_AUTODISARM, which lets a handler leave it. */
 export function isOnAlternateStack(stack: Readonly<AlternateStack>, spLo: number, spHi: number): boolean {
+  if ((stack.flags & SS_AUTODISARM) !== 0) return false;
   const sp = address(spLo, spHi);
   const base = address(stack.lo, stack.hi);
   return sp > base && sp - base <= BigInt(stack.sizeBytes);

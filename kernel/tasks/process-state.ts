@@ -52,6 +52,7 @@ export class ProcessState implements TaskProcess {
   readonly blocked: SignalSet = new SignalSet();
   /** The mask to put back after a call that replaced it for its duration (rt_sigsuspend). */
   savedMask: SignalSet | null = null;
+  /** sas_ss_reset(): the first process has SS_DISABLE as well, since kernel_thread() makes it with CLONE_VM. */
   readonly altStack: AlternateStack = { lo: 0, hi: 0, sizeBytes: 0, flags: SS_DISABLE };
   /** The last fault that became a signal. */
   readonly fault: FaultRecord = {

@@ -129,19 +129,18 @@ function framePlace(ram: PhysicalMemory, frame: KPtr, delivery: SignalDelivery):
   const spLo = ram.read32(frame + regs.REGS_SP);
   const spHi = ram.read32(frame + regs.REGS_SP + 4);
   let sp = BigInt.asUintN(64, address(spLo, spHi) - RED_ZONE_BYTES);
-  const isNested = isOnStack(altStack, spLo, spHi);
-  const isOn = isOnStack(altStack, Number(BigInt.asIntN(32, sp)), Number(BigInt.asIntN(32, sp >> 32n)));
+  const isNested = isOnAlternateStack(altStack, spLo, spHi);
+  const isOn = isOnAlternateStack(
+    altStack,
+    Number(BigInt.asIntN(32, sp)),
+    Number(BigInt.asIntN(32, sp >> 32n)),
+  );
   const entersStack = (action.flags & SA_ONSTACK) !== 0 && altStack.sizeBytes !== 0 && !isOn;
   if (entersStack) sp = address(altStack.lo, altStack.hi) + BigInt(altStack.sizeBytes);
   sp = ((sp - EXTENDED_STATE_BYTES) & ~63n) - BigInt(SIGNAL_FRAME_BYTES);
   sp = (sp & ~15n) - 8n;
   if ((isNested || entersStack) && !isInside(altStack, sp)) return null;
   return BigInt.asUintN(64, sp);
-}
-
-function isOnStack(stack: Readonly<AlternateStack>, spLo: number, spHi: number): boolean {
-  if ((stack.flags & SS_AUTODISARM) !== 0 || stack.sizeBytes === 0) return false;
-  return isOnAlternateStack(stack, spLo, spHi);
 }
 
 function isInside(stack: Readonly<AlternateStack>, sp: bigint): boolean {
@@ -164,7 +163,8 @@ export function encodeFrame(
   write64(0, action.restorerLo, action.restorerHi);
   write64(UCONTEXT, UC_FLAGS, 0);
   write64(UCONTEXT + 16, altStack.lo, altStack.hi);
-  buffer.writeInt32(savedStackFlags(ram, frame, altStack), UCONTEXT + 24);
+  // __save_altstack(): the flags as they were set, and not whether the stack is in use, which sigaltstack() tells.
+  buffer.writeInt32(altStack.flags, UCONTEXT + 24);
   write64(UCONTEXT + 32, altStack.sizeBytes | 0, Math.floor(altStack.sizeBytes / 0x1_0000_0000));
   const context = UCONTEXT + SIGCONTEXT;
   for (const [index, register] of CONTEXT_REGISTERS.entries()) {
@@ -181,13 +181,6 @@ export function encodeFrame(
   const bytes: Uint8Array = buffer.buffer;
   bytes.set(encodeSignalInfo(delivery.info, "little"), SIGINFO);
   return bytes;
-}
-
-function savedStackFlags(ram: PhysicalMemory, frame: KPtr, stack: Readonly<AlternateStack>): number {
-  const kept = stack.flags & SS_AUTODISARM;
-  if (stack.sizeBytes === 0) return SS_DISABLE | kept;
-  const onStack = isOnStack(stack, ram.read32(frame + regs.REGS_SP), ram.read32(frame + regs.REGS_SP + 4));
-  return (onStack ? SS_ONSTACK : 0) | kept;
 }
 
 /**
@@ -244,7 +237,8 @@ function reportBadFrame(k: Context, frame: KPtr, at: bigint): void {
 
 /** restore_altstack(): errors are ignored, as Linux ignores them. */
 function restoreAltStack(stack: AlternateStack, buffer: ByteBuffer, ram: PhysicalMemory, frame: KPtr): void {
-  if (isOnStack(stack, ram.read32(frame + regs.REGS_SP), ram.read32(frame + regs.REGS_SP + 4))) return;
+  if (isOnAlternateStack(stack, ram.read32(frame + regs.REGS_SP), ram.read32(frame + regs.REGS_SP + 4)))
+    return;
   const flags = buffer.readInt32(UCONTEXT + 24);
   const mode = flags & ~SS_AUTODISARM;
   const sizeBytes = buffer.readUint32(UCONTEXT + 32) + buffer.readUint32(UCONTEXT + 36) * 0x1_0000_0000;

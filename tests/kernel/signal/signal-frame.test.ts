@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EXTENDED_STATE, encodeFrame, SIGNAL_FRAME_BYTES } from "../../../kernel/arch/x86/signal-frame.ts";
-import type { SignalDelivery } from "../../../kernel/signal/delivery-record.ts";
+import {
+  type AlternateStack,
+  isOnAlternateStack,
+  type SignalDelivery,
+} from "../../../kernel/signal/delivery-record.ts";
 import { childInfo, encodeSignalInfo, faultInfo, sentInfo } from "../../../kernel/signal/signal-info.ts";
 import * as numbers from "../../../kernel/signal/signal-numbers.ts";
 import { kptrOf } from "../../../kernel/struct.ts";
@@ -38,7 +42,9 @@ const PT_REGS: Readonly<Record<string, number>> = {
 const FRAME = kptrOf(0x1000);
 
 /** The frame's bytes for registers that each hold a pattern of their own. */
-function frameBytes(): DataView {
+function frameBytes(
+  altStack: AlternateStack = { lo: 0x7000, hi: 2, sizeBytes: 0x1_0000_2000, flags: 0 },
+): DataView {
   const ram = new PhysicalMemory(1 << 16, 0);
   for (const [name, offset] of Object.entries(PT_REGS))
     ram.view.setBigUint64(FRAME + offset, pattern(name), true);
@@ -57,7 +63,7 @@ function frameBytes(): DataView {
     },
     maskLo: 0x200,
     maskHi: 0x80,
-    altStack: { lo: 0x7000, hi: 2, sizeBytes: 0x1_0000_2000, flags: 0 },
+    altStack,
     fault: { trap: 14, error: 0x27, addressLo: 0x1234_5678, addressHi: 0x7fff, reportDue: false },
   };
   const bytes = encodeFrame(ram, FRAME, delivery, 0x5555_5554);
@@ -114,6 +120,28 @@ describe("the signal frame of x86-64", () => {
     expect(view.getBigUint64(ucontext + fact("ucontext.uc_stack.ss_sp"), true)).toBe(0x2_0000_7000n);
     expect(view.getInt32(ucontext + fact("ucontext.uc_stack.ss_flags"), true)).toBe(0);
     expect(view.getBigUint64(ucontext + fact("ucontext.uc_stack.ss_size"), true)).toBe(0x1_0000_2000n);
+  });
+
+  /** A stack that the interrupted stack pointer lies on. */
+  const used = { lo: Number(BigInt.asIntN(32, pattern("rsp") - 0x1000n)), sizeBytes: 0x2000 };
+  const above = Number(BigInt.asIntN(32, (pattern("rsp") - 0x1000n) >> 32n));
+
+  it.each([
+    ["0 on the stack", 0],
+    ["SS_ONSTACK", numbers.SS_ONSTACK],
+    ["SS_DISABLE", numbers.SS_DISABLE],
+    ["SS_AUTODISARM", numbers.SS_AUTODISARM],
+    ["SS_DISABLE | SS_AUTODISARM", numbers.SS_DISABLE | numbers.SS_AUTODISARM],
+  ])("holds ss_flags as they were set: %s", (_name, flags) => {
+    const view = frameBytes({ ...used, hi: above, flags });
+    expect(view.getInt32(ucontext + fact("ucontext.uc_stack.ss_flags"), true)).toBe(flags);
+  });
+
+  it("is never on an alternate stack that disarms itself", () => {
+    const stack = { ...used, hi: above, flags: 0 };
+    expect(isOnAlternateStack(stack, stack.lo + 0x1000, above)).toBe(true);
+    stack.flags = numbers.SS_AUTODISARM;
+    expect(isOnAlternateStack(stack, stack.lo + 0x1000, above)).toBe(false);
   });
 
   it("has the siginfo after the ucontext and PKRU in the extended state", () => {
