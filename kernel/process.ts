@@ -19,7 +19,9 @@ export interface FaultSignal {
   /** si_addr. */
   readonly lo: number;
   readonly hi: number;
-  /** Trap number, error code and fault address for the ucontext (thread.trap_nr, error_code, cr2). */
+  /** The address is that of a page fault, and what the ucontext holds as such from now on (thread.cr2). */
+  readonly addressKind?: "page-fault";
+  /** Trap number and error code for the ucontext (thread.trap_nr, error_code). */
   readonly trap: number;
   readonly error: number;
   /** The memory key that forbade the access, for SEGV_PKUERR. */

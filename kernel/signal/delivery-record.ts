@@ -12,7 +12,10 @@ export interface AlternateStack {
   flags: number;
 }
 
-/** Trap number, error code and fault address of a task's last fault (thread.trap_nr, error_code, cr2). */
+/**
+ * Trap number and error code of a task's last exception that became a signal, address of its last such page fault
+ * (thread.trap_nr, error_code, cr2).
+ */
 export interface FaultRecord {
   trap: number;
   error: number;

@@ -10,7 +10,7 @@ import { deliverSignals } from "../signal/deliver.ts";
 import { fatalSignalPending, forceToTask, signalPending } from "../signal/send.ts";
 import { SignalActions } from "../signal/signal-action.ts";
 import { faultInfo, signalInfo } from "../signal/signal-info.ts";
-import { SI_KERNEL, SIGBUS, SIGSEGV } from "../signal/signal-numbers.ts";
+import { SI_KERNEL } from "../signal/signal-numbers.ts";
 import type { KPtr } from "../struct.ts";
 import type { SyscallEntry } from "../syscalls/syscall.ts";
 import { putUser32 } from "../user-access.ts";
@@ -80,13 +80,13 @@ export class Processes implements ProcessSubsystem {
     fault.trap = signal.trap;
     fault.error = signal.error;
     fault.reportDue = !actions.hasHandler(signal.signo);
+    if (signal.addressKind === "page-fault") {
+      fault.addressLo = signal.lo;
+      fault.addressHi = signal.hi;
+    }
     if (signal.code === SI_KERNEL) {
       forceToTask(k, task, signalInfo(signal.signo, SI_KERNEL), "deliver");
       return;
-    }
-    if (signal.signo === SIGSEGV || signal.signo === SIGBUS) {
-      fault.addressLo = signal.lo;
-      fault.addressHi = signal.hi;
     }
     const info = faultInfo(signal.signo, signal.code, signal.lo, signal.hi, signal.pkey ?? 0);
     forceToTask(k, task, info, "deliver");

@@ -256,7 +256,8 @@ function send(
   error: number,
   pkey: number,
 ): void {
-  k.kernel.process.forceSignal(k, { signo, code, lo, hi, trap: VECTOR_PF, error, pkey });
+  const cause = { trap: VECTOR_PF, error, addressKind: "page-fault" } as const;
+  k.kernel.process.forceSignal(k, { signo, code, lo, hi, pkey, ...cause });
 }
 
 /** Accesses of kernel code that are bugs whatever is mapped: execution (SMEP), data without open user access (SMAP). */
