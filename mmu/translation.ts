@@ -94,6 +94,11 @@ export interface TranslationUnit {
    * it consumed its own.
    */
   translate(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus;
+  /**
+   * An address whose upper half is `hi` can be translated at all (x86: is canonical); what is not one faults whatever
+   * is mapped, and before any page of the same access does.
+   */
+  isAddress(hi: number): boolean;
   /** A read or permission probe without side effects (debugger, ledger): physical address or -1. */
   probe(lo: number, hi: number): number;
   /** Forgets the walk in progress (the instruction was abandoned, for example for an interrupt). */

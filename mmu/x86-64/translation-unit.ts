@@ -198,6 +198,11 @@ export class X86TranslationUnit implements TranslationUnit {
     return this.#firstLevelMiss(lo, hi, kind, privilege);
   }
 
+  isAddress(hi: number): boolean {
+    const levels = this.#words[S_LEVELS];
+    return levels === 0 ? hi === 0 : isCanonical(hi, levels === 5 ? 5 : 4);
+  }
+
   /** Forgets the walk in progress. */
   abandon(): void {
     this.#words[S_WALK + W_PHASE] = PHASE_IDLE;

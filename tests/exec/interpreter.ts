@@ -124,6 +124,9 @@ class SceneMmu implements TranslationUnit {
     this.fast[entry + FAST_ADDEND] = (frame * FRAME_BYTES - page) | 0;
   }
 
+  isAddress(): boolean {
+    return true;
+  }
   probe(): number {
     return -1;
   }

@@ -69,6 +69,9 @@ export class SlowAccess {
   /**
    * Translates an access of which the halves may lie in two pages, both before either is used. The physical address
    * of the first byte is in #firstPa, of the first byte on the second page in mmu.pa.
+   *
+   * Order of faults: a byte that has no address (x86: #GP or #SS, SDM vol. 3A 6.9, APM vol. 2 8.5), then alignment, then
+   * the pages in ascending order; x86-64 hardware (AMD family 25) answers in this order.
    */
   #translateData(
     core: Core,
@@ -78,7 +81,15 @@ export class SlowAccess {
     kind: typeof READ | typeof WRITE,
     attr: number,
   ): TranslationStatus {
+    const mmu = core.mmu;
+    const S = core.state;
     const misaligned = (lo & (sizeBytes - 1)) !== 0;
+    if (misaligned && S[ACCESS_PHASE] === 0) {
+      const lastLo = (lo + sizeBytes - 1) | 0;
+      const lastHi = (hi + (lastLo >>> 0 < lo >>> 0 ? 1 : 0)) | 0;
+      if (!mmu.isAddress(hi)) return mmu.translate(lo, hi, kind, core.regime);
+      if (!mmu.isAddress(lastHi)) return mmu.translate(lastLo, lastHi, kind, core.regime);
+    }
     if (misaligned && (attr & ALIGN_NATURAL || (attr & ALIGN_CHECKED && core.alignmentChecked))) {
       const fault = core.mmu.fault;
       fault.cause = "alignment";
@@ -87,8 +98,6 @@ export class SlowAccess {
       fault.kind = kind;
       return FAULT;
     }
-    const mmu = core.mmu;
-    const S = core.state;
     const first = Math.min(sizeBytes, 4096 - (lo & 0xfff));
     this.#firstBytes = first;
     if (S[ACCESS_PHASE] === 0) {

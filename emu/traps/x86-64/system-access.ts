@@ -162,14 +162,17 @@ export class SystemAccess {
   ): TranslationStatus {
     const words = this.#words;
     if (this.#bytesInPage(lo, bytes) === 0) return this.#mmu.translate(lo, hi, kind, privilege);
+    const nextLo = ((lo | 0xfff) + 1) | 0;
+    const nextHi = nextLo === 0 ? (hi + 1) | 0 : hi;
     if (words[M_CROSSING] === 0) {
+      // A byte without an address comes before any page fault.
+      if (!this.#mmu.isAddress(nextHi)) return this.#mmu.translate(nextLo, nextHi, kind, privilege);
       const status = this.#mmu.translate(lo, hi, kind, privilege);
       if (status !== DONE) return status;
       words[M_CROSSING] = 1;
       words[M_CROSSING_PA] = Math.min(this.#mmu.pa, 0xffff_ffff);
     }
-    const nextLo = ((lo | 0xfff) + 1) | 0;
-    const status = this.#mmu.translate(nextLo, nextLo === 0 ? (hi + 1) | 0 : hi, kind, privilege);
+    const status = this.#mmu.translate(nextLo, nextHi, kind, privilege);
     if (status !== SUSPENDED) words[M_CROSSING] = 0;
     return status;
   }

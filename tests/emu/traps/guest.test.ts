@@ -30,6 +30,12 @@ const USER_CODE = 0x4_0000;
 const KERNEL_CODE = 0x4_8000;
 const HANDLERS = 0x8_0000;
 const JMP_SELF = [0xeb, 0xfe];
+/** One past the canonical addresses of the lower half. */
+const TOP = 1n << 47n;
+const RBP = 5;
+/** RFLAGS: IF, and the same with AC. */
+const FLAGS = 0x202;
+const FLAGS_AC = 0x4_0202;
 
 class Guest extends Rig {
   readonly engine: Interpreter;
@@ -222,6 +228,33 @@ describe("guest code", () => {
     guest.run(core, BigInt(HANDLERS + 17 * 16));
     expect(frame(guest, core, 2)).toEqual([0n, BigInt(USER_CODE + 9)]);
     expect(core.alignmentChecked).toBe(false);
+  });
+
+  /** As an AMD processor of family 25 under Linux 6.18 answers; 4 levels, so addresses end at 2^47. */
+  it.each([
+    ["a load that begins below the canonical boundary and ends above it", [0x48, 0x8b, 0x03], TOP - 4n, 13],
+    ["a store there", [0x48, 0x89, 0x03], TOP - 4n, 13],
+    ["one through the stack segment", [0x48, 0x8b, 0x45, 0x00], TOP - 4n, 12],
+    ["a load that ends at the boundary", [0x48, 0x8b, 0x03], TOP - 8n, 14],
+    ["one byte below it", [0x8a, 0x03], TOP - 4n, 14],
+    ["a load that begins above the boundary", [0x48, 0x8b, 0x03], TOP, 13],
+    ["a load into the canonical upper half", [0x48, 0x8b, 0x03], -TOP - 4n, 13],
+    ["a load at the end of the address space", [0x48, 0x8b, 0x03], -4n, 14],
+    ["a load of which both pages are absent", [0x48, 0x8b, 0x03], TOP - 0x1004n, 14],
+  ])("%s faults with the right vector", (_name, bytes, address, vector) => {
+    // With alignment checks on, #AC comes after a missing address and before a missing page.
+    const misaligned = bytes.length > 2 && (address & 7n) !== 0n;
+    for (const [flags, expected] of [
+      [FLAGS, vector],
+      [FLAGS_AC, vector === 14 && misaligned ? 17 : vector],
+    ] as const) {
+      const guest = new Guest();
+      const core = guest.at("user", ...bytes, ...JMP_SELF);
+      core.writeRflags(flags);
+      setRegister(core, RBX, address);
+      setRegister(core, RBP, address);
+      guest.run(core, BigInt(HANDLERS + expected * 16));
+    }
   });
 
   it("stopped between any two memory accesses, a program ends in the same state", () => {
