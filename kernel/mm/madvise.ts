@@ -1,9 +1,14 @@
-/** madvise(2): mm/madvise.c, 5.17, for anonymous memory. */
+/**
+ * madvise(2): mm/madvise.c, 5.17, for anonymous memory. -EINVAL is the answer to advice of parts that are not here, as
+ * of a kernel built without them: KSM (MERGEABLE, UNMERGEABLE), huge pages (HUGEPAGE, NOHUGEPAGE), memory failure
+ * (HWPOISON, SOFT_OFFLINE); and to REMOVE, since shared memory is no file in which a hole could be made.
+ */
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
-import { EINVAL, ENOMEM } from "../errno.ts";
+import { EAGAIN, EINVAL, ENOMEM } from "../errno.ts";
 import { spinAcquire, spinLockSlow, spinUnlock } from "../locking/spinlock.ts";
 import { type KPtr, NULL } from "../struct.ts";
+import { deactivateRange } from "./deactivate.ts";
 import { type Gather, gatherBegin, gatherFinish } from "./gather.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
@@ -11,9 +16,12 @@ import { mmapReadLock, mmapReadUnlock, mmapWriteLockKillable, mmapWriteUnlock } 
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { PG_SWAPBACKED, pageFlags } from "./page.ts";
 import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { populateAdvised } from "./populate.ts";
 import { PGLAZYFREE } from "./vm-events.ts";
 import {
   VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
   VM_SHARED,
   VM_WIPEONFORK,
   vmAnonVma,
@@ -39,8 +47,14 @@ export const MADV_DONTNEED = 4;
 export const MADV_FREE = 8;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
+export const MADV_DONTDUMP = 16;
+export const MADV_DODUMP = 17;
 export const MADV_WIPEONFORK = 18;
 export const MADV_KEEPONFORK = 19;
+export const MADV_COLD = 20;
+export const MADV_PAGEOUT = 21;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
 
 const VM_SEQ_READ = 0x8000;
 const VM_RAND_READ = 0x1_0000;
@@ -52,14 +66,24 @@ const CHANGES_FLAGS: ReadonlyMap<number, { set: number; clear: number }> = new M
   [MADV_SEQUENTIAL, { set: VM_SEQ_READ, clear: VM_RAND_READ }],
   [MADV_DONTFORK, { set: VM_DONTCOPY, clear: 0 }],
   [MADV_DOFORK, { set: 0, clear: VM_DONTCOPY }],
+  [MADV_DONTDUMP, { set: VM_DONTDUMP, clear: 0 }],
+  [MADV_DODUMP, { set: 0, clear: VM_DONTDUMP }],
   [MADV_WIPEONFORK, { set: VM_WIPEONFORK, clear: 0 }],
   [MADV_KEEPONFORK, { set: 0, clear: VM_WIPEONFORK }],
 ]);
-const ACTS: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_DONTNEED, MADV_FREE]);
+const ACTS: ReadonlySet<number> = new Set([
+  MADV_WILLNEED,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+]);
 
 /**
  * madvise(addr, length, advice).
- * @returns 0, -EINVAL, -ENOMEM (part of the range unmapped; the rest was treated), -EINTR
+ * @returns 0, -EINVAL, -ENOMEM (part of the range unmapped; the rest was treated), -EAGAIN (no memory for a VMA), -EINTR
  */
 export function* madvise(
   k: Context,
@@ -131,8 +155,19 @@ function* adviseVma(
       if (!vmaIsAnonymous(k.ram, vma)) return -EINVAL;
       yield* freeLazily(k, mm, start, end);
       return 0;
-    default:
-      return yield* changeFlags(k, mm, vma, start, end, advice);
+    case MADV_COLD:
+    case MADV_PAGEOUT:
+      // Without swap the reclaim that PAGEOUT starts puts every page back, so both come to the same.
+      yield* deactivateRange(k, mm, start, end);
+      return 0;
+    case MADV_POPULATE_READ:
+      return yield* populateAdvised(k, vma, start, end, "read");
+    case MADV_POPULATE_WRITE:
+      return yield* populateAdvised(k, vma, start, end, "write");
+    default: {
+      const error = yield* changeFlags(k, mm, vma, start, end, advice);
+      return error === -ENOMEM ? -EAGAIN : error;
+    }
   }
 }
 
@@ -189,6 +224,7 @@ function* changeFlags(
   const ram = k.ram;
   const old = vmFlags.get(ram, found);
   if (advice === MADV_WIPEONFORK && (!vmaIsAnonymous(ram, found) || (old & VM_SHARED) !== 0)) return -EINVAL;
+  if (advice === MADV_DODUMP && (old & VM_DONTEXPAND) !== 0) return -EINVAL;
   const { set, clear } = CHANGES_FLAGS.get(advice)!;
   const flags = (old & ~clear) | set;
   if (flags === old) return 0;

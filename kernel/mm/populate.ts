@@ -1,6 +1,6 @@
 /** mm_populate(): faults pages in ahead of their use (MAP_POPULATE), as far as that works (mm/gup.c). */
 import type { Context, Work } from "../context.ts";
-import { EFAULT, EINTR, ENOMEM } from "../errno.ts";
+import { EFAULT, EINTR, EINVAL, ENOMEM } from "../errno.ts";
 import { condResched } from "../sched/schedule.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { handleMmFault } from "./fault.ts";
@@ -8,7 +8,19 @@ import { FAULT_FLAG_WRITE, type FaultState, VM_FAULT_ERROR, VM_FAULT_OOM } from 
 import { memoryOf } from "./memory.ts";
 import { mmapReadLock, mmapReadUnlock } from "./mmap-lock.ts";
 import { findPteSlot, NO_SLOT } from "./page-table.ts";
-import { VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE, vmEnd, vmFlags, vmNext, vmStart } from "./vma.ts";
+import {
+  VM_ACCESS_FLAGS,
+  VM_PKEY_MASK_HI,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  vmEnd,
+  vmFlags,
+  vmFlagsHi,
+  vmMm,
+  vmNext,
+  vmStart,
+} from "./vma.ts";
 import { findVma } from "./vma-tree.ts";
 import { pageHi, pageLo } from "./vpn.ts";
 
@@ -34,6 +46,33 @@ export function* populateVma(k: Context, mm: KPtr, vma: KPtr, start: number, end
   for (let page = start; page < end; page++) {
     if (k.kernel.process.fatalSignalPending(k.task!)) return -EINTR;
     const error = yield* faultInPage(k, mm, vma, page, write ? "write" : "read");
+    if (error !== 0) return error;
+    yield* condResched(k);
+  }
+  return 0;
+}
+
+/**
+ * faultin_vma_page_range() (mm/gup.c): pages of a VMA as an access of a kind would leave them, for MADV_POPULATE_READ and
+ * MADV_POPULATE_WRITE. Locks: mmap_lock for read.
+ * @returns 0, -EINVAL (the VMA or its memory key forbids the access), -EFAULT, -ENOMEM, -EINTR
+ */
+export function* populateAdvised(
+  k: Context,
+  vma: KPtr,
+  start: number,
+  end: number,
+  kind: "read" | "write",
+): Work<number> {
+  const { ram } = k;
+  const needed = kind === "write" ? VM_WRITE : VM_READ;
+  const key = vmFlagsHi.get(ram, vma) & VM_PKEY_MASK_HI;
+  if ((vmFlags.get(ram, vma) & needed) === 0) return -EINVAL;
+  if (!memoryOf(k).mmu.keyPermits(k, key, kind)) return -EINVAL;
+  const mm = vmMm.get(ram, vma);
+  for (let page = start; page < end; page++) {
+    if (k.kernel.process.fatalSignalPending(k.task!)) return -EINTR;
+    const error = yield* faultInPage(k, mm, vma, page, kind);
     if (error !== 0) return error;
     yield* condResched(k);
   }

@@ -63,6 +63,7 @@ export const VM_DONTEXPAND = 0x4_0000;
 export const VM_ACCOUNT = 0x10_0000;
 export const VM_NORESERVE = 0x20_0000;
 export const VM_WIPEONFORK = 0x200_0000;
+export const VM_DONTDUMP = 0x400_0000;
 export const VM_SOFTDIRTY = 0x800_0000;
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 /** Four memory-key bits of the high half. */
