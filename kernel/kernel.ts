@@ -16,6 +16,7 @@ import { type CallFunction, type CallKind, CrossCalls } from "./cross-call.ts";
 import { heldLocksText } from "./locking/lockdep.ts";
 import { registerPercpuRwsem } from "./locking/percpu-rwsem.ts";
 import type { MemorySubsystem } from "./memory-port.ts";
+import type { KernelObserver } from "./observer.ts";
 import { KernelLog } from "./printk.ts";
 import type { ProcessSubsystem } from "./process.ts";
 import { Rcu, type RcuKind } from "./rcu.ts";
@@ -67,6 +68,8 @@ export class Kernel implements KernelPort {
   memory!: MemorySubsystem;
   process!: ProcessSubsystem;
 
+  /** Who watches the run; null in ordinary runs. */
+  observer: KernelObserver | null = null;
   /** Per-core variables: address of core 0's copy, and distance between copies. */
   percpuBase: KPtr = NULL;
   percpuStride = 0;
@@ -123,6 +126,7 @@ export class Kernel implements KernelPort {
       }
       traps.pop();
       const frame = k.frames.pop()!;
+      if (this.observer !== null && frame !== 0) this.observer.trapEnd(k, frame);
       if (frame === 0 || (depth === 1 && k.task !== null && !k.task.idle)) continue;
       this.arch.entry.returnFromTrap(this, cpu, frame);
       return;
@@ -173,6 +177,7 @@ export class Kernel implements KernelPort {
     this.assertions++;
     this.counters.count("kernel_assertions");
     this.platform.trace(k.cpu.id, "assertion", this.assertions, 0);
+    this.observer?.assertionFailed(k, text);
     if (this.assertions > MAX_REPORTS) return;
     const report = `${text}\n${this.#where(k)}`;
     this.reports.push(report);

@@ -103,11 +103,13 @@ export class Rcu {
   /** The core goes to user mode or idle. @hot */
   leaveKernel(cpu: number): void {
     this.inKernel[cpu] = 0;
+    this.#kernel.observer?.rcuQuiescent(cpu);
     if (this.waiting[cpu] !== 0) this.#quiescent(cpu);
   }
 
   /** The core switches tasks. @hot */
   contextSwitch(cpu: number): void {
+    this.#kernel.observer?.rcuQuiescent(cpu);
     if (this.waiting[cpu] !== 0) this.#quiescent(cpu);
   }
 
@@ -117,6 +119,7 @@ export class Rcu {
     const period = this.#started + 1;
     const wasEmpty = list.length === 0;
     list.push({ kind, arg, period });
+    this.#kernel.observer?.rcuQueued(k, this.#names[kind]!, arg);
     if (period > this.#wanted) this.#wanted = period;
     if (this.#started === this.#completed) this.#start();
     if (wasEmpty) updateTimer(k);
@@ -129,6 +132,7 @@ export class Rcu {
     while (done < list.length && list[done]!.period <= this.#completed) {
       const callback = list[done++]!;
       if (k.point(COST_CALLBACK)) yield;
+      this.#kernel.observer?.rcuCallback(k, this.#names[callback.kind]!, kptrOf(callback.arg));
       yield* this.#functions[callback.kind]!(k, kptrOf(callback.arg));
     }
     list.splice(0, done);
@@ -194,6 +198,7 @@ export class Rcu {
 
   #end(cpu: number): void {
     this.#completed = this.#started;
+    this.#kernel.observer?.gracePeriodEnd(cpu);
     this.#kernel.platform.trace(cpu, "rcu-grace-period", this.#completed, 0);
     if (this.#wanted > this.#completed) this.#start();
   }
@@ -201,12 +206,12 @@ export class Rcu {
 
 /** rcu_read_lock(). @hot */
 export function rcuReadLock(k: Context): void {
-  k.rcuDepth++;
+  if (k.rcuDepth++ === 0) k.kernel.observer?.rcuReadLock(k);
 }
 
 /** rcu_read_unlock(). @hot */
 export function rcuReadUnlock(k: Context): void {
-  k.rcuDepth--;
+  if (--k.rcuDepth === 0) k.kernel.observer?.rcuReadUnlock(k);
 }
 
 /** call_rcu(): `kind`'s function is called with `arg` after a grace period. Any context. */

@@ -21,6 +21,7 @@ export function lockAcquired(
   subclass: number,
   kind: AcquireKind,
 ): void {
+  k.kernel.observer?.lockAcquired(k, at, cls, kind);
   const held = k.held;
   const level = k.irqDepth * 16 + k.softirqDepth;
   const count = held.count;
@@ -60,6 +61,7 @@ export function lockAcquired(
 
 /** Notes that a lock is about to be released. @hot */
 export function lockReleased(k: Context, at: KPtr, cls: LockClass): void {
+  k.kernel.observer?.lockReleased(k, at, cls, "release");
   const held = k.held;
   const top = held.count - 1;
   if (top >= 0 && held.at[top] === (at | 0) && held.classes[top] === cls) {

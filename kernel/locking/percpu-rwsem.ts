@@ -82,7 +82,13 @@ export function* percpuDownRead(k: Context, at: KPtr, cls: LockClass): Work {
   if (k.point(COST_ATOMIC)) yield;
   lockAcquired(k, at, cls, 0, "shared");
   if (syncState.get(k.ram, at) === IDLE || block.get(k.ram, at) === 0) countReader(k, at, 1);
-  else yield* waitUntil(k, at, () => block.get(k.ram, at) === 0 && countReader(k, at, 1));
+  else yield* downReadSlow(k, at, cls);
+}
+
+function* downReadSlow(k: Context, at: KPtr, cls: LockClass): Work {
+  k.kernel.observer?.lockContended(k, at, cls, "shared");
+  yield* waitUntil(k, at, () => block.get(k.ram, at) === 0 && countReader(k, at, 1));
+  k.kernel.observer?.lockGranted(k, at, cls, "shared");
 }
 
 /** percpu_up_read(). */
@@ -102,6 +108,7 @@ export function percpuUpReadRelease(k: Context, at: KPtr, cls: LockClass): void 
 export function* percpuDownWrite(k: Context, at: KPtr, cls: LockClass): Work {
   mightSleep(k);
   lockAcquired(k, at, cls, 0, "exclusive");
+  k.kernel.observer?.lockContended(k, at, cls, "exclusive");
   const ram = k.ram;
   if (k.point(COST_ATOMIC)) yield;
   const state = syncState.get(ram, at);
@@ -117,6 +124,7 @@ export function* percpuDownWrite(k: Context, at: KPtr, cls: LockClass): Work {
   }
   yield* waitUntil(k, at, () => block.get(ram, at) === 0 && setBlock(k, at));
   yield* waitUntil(k, at, () => sumReaders(k, at) === 0);
+  k.kernel.observer?.lockGranted(k, at, cls, "exclusive");
 }
 
 /** percpu_up_write(). */

@@ -166,6 +166,7 @@ export function* upWrite(k: Context, at: KPtr, cls: LockClass): Work {
 export function* downgradeWrite(k: Context, at: KPtr, cls: LockClass): Work {
   if (k.point(COST_ATOMIC)) yield;
   assertHeld(k, at, cls);
+  k.kernel.observer?.lockReleased(k, at, cls, "downgrade");
   semOwner.set(k.ram, at, NULL);
   const count = semCount.add(k.ram, at, READER - WRITER);
   if ((count & WAITERS) !== 0) yield* wake(k, at);
@@ -187,6 +188,7 @@ function* waitForLock(
 ): Work<number> {
   mightSleep(k);
   lockAcquired(k, at, cls, subclass, kind);
+  k.kernel.observer?.lockContended(k, at, cls, kind);
   const task = k.task!;
   const ram = k.ram;
   const wanted = kind === "shared" ? WANTS_READ : WANTS_WRITE;
@@ -216,6 +218,7 @@ function* waitForLock(
     yield* spinLock(k, waitLock, WAIT_LOCK);
   }
   task.state = TASK_RUNNING;
+  if (!killed) k.kernel.observer?.lockGranted(k, at, cls, kind);
   spinUnlock(k, waitLock, WAIT_LOCK);
   irqRestore(k, enabled);
   if (k.point(COST_IRQ_MASK)) yield;

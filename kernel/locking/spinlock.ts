@@ -45,11 +45,13 @@ export function* spinLockSlow(k: Context, at: KPtr, cls: LockClass, subclass = 0
   k.atomicDepth++;
   const word = k.ram.read32(at);
   const ticket = word >>> 16;
+  k.kernel.observer?.lockContended(k, at, cls, "exclusive");
   k.ram.write32(at, (word + 0x1_0000) | 0);
   while ((k.ram.read32(at) & 0xffff) !== ticket) {
     k.cpu.waitForWord(at);
     yield;
   }
+  k.kernel.observer?.lockGranted(k, at, cls, "exclusive");
 }
 
 /** spin_lock(). */

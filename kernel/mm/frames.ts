@@ -208,6 +208,7 @@ export class Frames {
     pagePrivate.set(ram, page, 0);
     this.#ledger?.frameFreed(pfn);
     if (this.#poison) ram.fill(physAddr(pfn * 4096), 4096, PAGE_POISON);
+    k.kernel.observer?.frameFreed(k, pfn);
     const own = thisCpu(k);
     pageLruNext.set(ram, page, pcpFirst.get(ram, own));
     pcpFirst.set(ram, own, page);
@@ -293,6 +294,7 @@ export class Frames {
     pageRefcount.set(ram, page, 1);
     pageFlags.set(ram, page, 0);
     pageAllocation.add(ram, page, 1);
+    k.kernel.observer?.frameAllocated(k, this.map.pfn(page));
   }
 
   #area(order: number): KPtr {

@@ -39,6 +39,7 @@ function countWrite(k: Context, mm: KPtr): void {
 export function* mmapWriteLock(k: Context, mm: KPtr): Work {
   countWrite(k, mm);
   yield* downWrite(k, mmapLockOf(mm), MMAP_LOCK);
+  k.kernel.observer?.mmWriteLocked(k, mm);
   yield* memoryOf(k).design.afterWriteLock(k, mm);
 }
 
@@ -46,6 +47,7 @@ export function* mmapWriteLock(k: Context, mm: KPtr): Work {
 export function* mmapWriteLockNested(k: Context, mm: KPtr): Work {
   countWrite(k, mm);
   yield* downWrite(k, mmapLockOf(mm), MMAP_LOCK, 1);
+  k.kernel.observer?.mmWriteLocked(k, mm);
   yield* memoryOf(k).design.afterWriteLock(k, mm);
 }
 
@@ -54,6 +56,7 @@ export function* mmapWriteLockKillable(k: Context, mm: KPtr): Work<number> {
   countWrite(k, mm);
   const error = yield* downWriteKillable(k, mmapLockOf(mm), MMAP_LOCK);
   if (error !== 0) return error;
+  k.kernel.observer?.mmWriteLocked(k, mm);
   yield* memoryOf(k).design.afterWriteLock(k, mm);
   return 0;
 }
@@ -63,18 +66,21 @@ export function* mmapWriteTrylock(k: Context, mm: KPtr): Work<boolean> {
   if (k.point(COST_ATOMIC)) yield;
   if (!downWriteTrylock(k, mmapLockOf(mm), MMAP_LOCK)) return false;
   memoryOf(k).events.count(k.cpu.id, MMAP_LOCK_WRITE);
+  k.kernel.observer?.mmWriteLocked(k, mm);
   yield* memoryOf(k).design.afterWriteLock(k, mm);
   return true;
 }
 
 /** mmap_write_unlock(). */
 export function* mmapWriteUnlock(k: Context, mm: KPtr): Work {
+  k.kernel.observer?.mmWriteUnlock(k, mm);
   yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
   yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
 }
 
 /** mmap_write_downgrade(). */
 export function* mmapWriteDowngrade(k: Context, mm: KPtr): Work {
+  k.kernel.observer?.mmWriteDowngrade(k, mm);
   yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
   yield* downgradeWrite(k, mmapLockOf(mm), MMAP_LOCK);
 }
@@ -83,6 +89,7 @@ export function* mmapWriteDowngrade(k: Context, mm: KPtr): Work {
 export function mmapReadTrylock(k: Context, mm: KPtr): boolean {
   if (!downReadTrylock(k, mmapLockOf(mm), MMAP_LOCK)) return false;
   memoryOf(k).events.count(k.cpu.id, MMAP_LOCK_READ);
+  k.kernel.observer?.mmReadLocked(k, mm);
   return true;
 }
 
@@ -91,9 +98,11 @@ export function* mmapReadLock(k: Context, mm: KPtr): Work {
   const events = memoryOf(k).events;
   events.count(k.cpu.id, MMAP_LOCK_READ);
   if (k.point(COST_ATOMIC)) yield;
-  if (downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) return;
-  events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
-  yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "uninterruptible");
+  if (!downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) {
+    events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
+    yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "uninterruptible");
+  }
+  k.kernel.observer?.mmReadLocked(k, mm);
 }
 
 /** mmap_read_lock_killable(): 0 or -EINTR. */
@@ -101,13 +110,18 @@ export function* mmapReadLockKillable(k: Context, mm: KPtr): Work<number> {
   const events = memoryOf(k).events;
   events.count(k.cpu.id, MMAP_LOCK_READ);
   if (k.point(COST_ATOMIC)) yield;
-  if (downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) return 0;
-  events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
-  return yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "killable");
+  let error = 0;
+  if (!downReadAcquire(k, mmapLockOf(mm), MMAP_LOCK)) {
+    events.count(k.cpu.id, MMAP_LOCK_CONTENDED);
+    error = yield* downReadSlow(k, mmapLockOf(mm), MMAP_LOCK, "killable");
+  }
+  if (error === 0) k.kernel.observer?.mmReadLocked(k, mm);
+  return error;
 }
 
 /** The plain half of mmap_read_unlock(), preceded by a point; true: mmapWake() must follow. @hot */
 export function mmapReadRelease(k: Context, mm: KPtr): boolean {
+  k.kernel.observer?.mmReadUnlock(k, mm);
   return upReadRelease(k, mmapLockOf(mm), MMAP_LOCK);
 }
 
@@ -118,5 +132,6 @@ export function* mmapWake(k: Context, mm: KPtr): Work {
 
 /** mmap_read_unlock(). */
 export function* mmapReadUnlock(k: Context, mm: KPtr): Work {
+  k.kernel.observer?.mmReadUnlock(k, mm);
   yield* upRead(k, mmapLockOf(mm), MMAP_LOCK);
 }

@@ -90,7 +90,9 @@ export class Slab {
     if (available === 0) return NULL;
     this.#ram.write32(own, available - 1);
     this.inUse++;
-    return entryAt.get(this.#ram, kptrOf(own + AC_ENTRIES + (available - 1) * 8));
+    const object = entryAt.get(this.#ram, kptrOf(own + AC_ENTRIES + (available - 1) * 8));
+    k.kernel.observer?.objectAllocated(k, this.name, object, this.objectBytes);
+    return object;
   }
 
   /** Allocates an object, not initialised; NULL if there is no memory. */
@@ -114,6 +116,8 @@ export class Slab {
    */
   free(k: Context, object: KPtr): void {
     const ram = this.#ram;
+    k.kernel.observer?.objectFreed(k, this.name, object, this.objectBytes);
+    k.kernel.observer?.allocatorBegin();
     ram.fill(physAddr(object), this.objectBytes, POISON_FREE);
     ram.write8(object + this.objectBytes - 1, POISON_END);
     const own = this.#cores + k.cpu.id * AC_BYTES;
@@ -125,6 +129,7 @@ export class Slab {
     entryAt.set(ram, kptrOf(own + AC_ENTRIES + available * 8), object);
     ram.write32(own, available + 1);
     this.inUse--;
+    k.kernel.observer?.allocatorEnd();
     k.cpu.charge(COST_STEP);
   }
 
@@ -138,6 +143,7 @@ export class Slab {
     }
     const wasEnabled = irqSave(k);
     yield* spinLock(k, this.#lock, SLAB_LOCK);
+    k.kernel.observer?.allocatorBegin();
     const own = this.#cores + k.cpu.id * AC_BYTES;
     let available = ram.read32(own);
     while (available < AC_BATCH) {
@@ -153,6 +159,7 @@ export class Slab {
       available++;
     }
     ram.write32(own, available);
+    k.kernel.observer?.allocatorEnd();
     spinUnlock(k, this.#lock, SLAB_LOCK);
     irqRestore(k, wasEnabled);
     return available > 0;
@@ -163,6 +170,8 @@ export class Slab {
     const ram = this.#ram;
     const base = this.#frames.physical(page);
     let first: KPtr = NULL;
+    k.kernel.observer?.slabGrown(k, this.name, base, this.#strideBytes, this.#perSlab);
+    k.kernel.observer?.allocatorBegin();
     for (let index = this.#perSlab - 1; index >= 0; index--) {
       const object = kptrOf(base + index * this.#strideBytes);
       ram.fill(physAddr(object), this.objectBytes, POISON_FREE);
@@ -172,6 +181,7 @@ export class Slab {
     pageFlags.set(ram, page, PG_SLAB);
     pageMapping.set(ram, page, first);
     pageIndex.set(ram, page, 0);
+    k.kernel.observer?.allocatorEnd();
     const wasEnabled = irqSave(k);
     yield* spinLock(k, this.#lock, SLAB_LOCK);
     this.#link(page);

@@ -97,6 +97,7 @@ export function switchAway(k: Context, reason: "sleep" | "preempt"): boolean {
   taskOnCpu.set(k.ram, next.at, 1);
   kernel.arch.entry.switchRegisters(k, prev, next);
   kernel.current[cpu.id] = next.context;
+  kernel.observer?.contextSwitch(k, prev, next);
   kernel.platform.trace(cpu.id, "switch", prev.pid, next.pid);
   return true;
 }

@@ -66,8 +66,11 @@ export class Processes implements ProcessSubsystem {
       call.finish(-ENOSYS);
       return;
     }
+    k.kernel.observer?.syscallEnter(k, entry.name, call);
     const work = entry.handler(k, call);
-    call.finish(typeof work === "number" ? work : yield* work);
+    const result = typeof work === "number" ? work : yield* work;
+    k.kernel.observer?.syscallExit(k, entry.name, call, result);
+    call.finish(result);
   }
 
   *exitWork(k: Context, frame: KPtr): Work {
@@ -75,6 +78,7 @@ export class Processes implements ProcessSubsystem {
   }
 
   forceSignal(k: Context, signal: FaultSignal): void {
+    k.kernel.observer?.signalForced(k, signal);
     const task = k.task!;
     const { fault, actions } = processOf(task);
     fault.trap = signal.trap;

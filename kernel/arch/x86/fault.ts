@@ -105,6 +105,7 @@ function* unusualFault(k: Context, frame: KPtr, error: number, lo: number, hi: n
 /** do_user_addr_fault(). @param enable interrupts were on where the fault came from */
 function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boolean): Work {
   const m = memoryOf(k);
+  k.kernel.observer?.faultBegin(k, f);
   if (enable) {
     k.cpu.setInterruptsEnabled(true);
     if (k.point(COST_IRQ_MASK)) yield;
