@@ -40,12 +40,14 @@ export interface KernelObserver {
   /** The last moment of a read section. */
   mmReadUnlock(k: Context, mm: KPtr): void;
 
-  /** A new address space exists; `old`: it is to become a copy of that one (fork), or NULL. */
-  mmCreated(k: Context, mm: KPtr, old: KPtr): void;
+  /** A new address space exists, empty. */
+  mmCreated(k: Context, mm: KPtr): void;
+  /** It is to become a copy of `old`: both are locked for writing, the copy is made, `old` is flushed and unlocked. */
+  mmForked(k: Context, mm: KPtr, old: KPtr): void;
   /** The last user is gone: everything mapped goes away now. */
   mmExit(k: Context, mm: KPtr): void;
 
-  /** An entry of the lowest level was set (0, 0: cleared), under its table's lock. `old*` is what it was. */
+  /** An entry of the lowest level is set (0, 0: cleared), under its table's lock. `old*` is what it was. */
   pteSet(
     k: Context,
     mm: KPtr,

@@ -7,7 +7,7 @@ import { type Gather, gatherBegin, gatherFinish } from "./gather.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { pageMapcount } from "./page.ts";
-import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { walkTables } from "./zap.ts";
 
 /**
@@ -37,11 +37,11 @@ function* deactivateTable(k: Context, gather: Gather, pmdSlot: number, start: nu
     // _mapcount starts at -1: others use the page too unless it is 0.
     if (pageMapcount.get(ram, m.frames.map.page(format.frame(lo, hi))) !== 0) continue;
     if (!format.isYoung(lo, hi)) continue;
-    ram.write64(slot, 0, 0);
+    setPteAt(k, gather.mm, at, slot, 0, 0);
     if (k.point(COST_PTE)) yield;
     format.load(lo, hi);
     format.mkOld();
-    ram.write64(slot, format.lo, format.hi);
+    setPteAt(k, gather.mm, at, slot, format.lo, format.hi);
     gather.noteEntry(at);
   }
   if (k.point(COST_UNLOCK)) yield;

@@ -28,7 +28,7 @@ import { type Memory, memoryOf } from "./memory.ts";
 import { MMF_UNSTABLE, mmFlags, mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { pageMapcount, pageRefcount } from "./page.ts";
-import { installTable, NO_SLOT } from "./page-table.ts";
+import { installTable, NO_SLOT, setPteAt } from "./page-table.ts";
 import { pageAddNewAnonRmap, pageIsAnon, pageRemoveRmap } from "./rmap.ts";
 import { doFault } from "./shmem-fault.ts";
 import {
@@ -131,7 +131,7 @@ function* setAccessFlags(k: Context, m: Memory, f: FaultState): Work {
   const hi = format.hi;
   if (lo !== f.origLo || hi !== f.origHi) {
     if (k.point(COST_PTE)) yield;
-    if (write) k.ram.write64(f.pteSlot, lo, hi);
+    if (write) setPteAt(k, f.mm, f.page, f.pteSlot, lo, hi);
   } else if ((f.flags & FAULT_FLAG_TRIED) === 0) {
     m.events.count(k.cpu.id, SPURIOUS_FAULT);
     if (write) m.mmu.flushSpuriousFault(k, f.page);
@@ -192,7 +192,7 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
         }
         page = NULL;
       }
-      ram.write64(f.pteSlot, format.lo, format.hi);
+      setPteAt(k, f.mm, f.page, f.pteSlot, format.lo, format.hi);
     }
   }
   if (k.point(COST_UNLOCK)) yield;
@@ -232,7 +232,7 @@ function* wpPageReuse(k: Context, f: FaultState): Work<number> {
   m.format.mkYoung();
   m.format.mkDirty();
   if ((vmFlags.get(k.ram, f.vma) & VM_WRITE) !== 0) m.format.mkWrite();
-  k.ram.write64(f.pteSlot, m.format.lo, m.format.hi);
+  setPteAt(k, f.mm, f.page, f.pteSlot, m.format.lo, m.format.hi);
   yield* unlockPte(k, f);
   return VM_FAULT_WRITE;
 }
@@ -312,7 +312,7 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
   format.mkYoung();
   format.mkDirty();
   if ((vmFlags.get(ram, f.vma) & VM_WRITE) !== 0) format.mkWrite();
-  ram.write64(f.pteSlot, format.lo, format.hi);
+  setPteAt(k, f.mm, f.page, f.pteSlot, format.lo, format.hi);
   if (oldPage !== NULL) {
     if (k.point(COST_ATOMIC)) yield;
     pageRemoveRmap(ram, oldPage);
@@ -328,7 +328,7 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
 function* clearFlush(k: Context, m: Memory, f: FaultState): Work {
   if (k.point(COST_PTE)) yield;
   const wasPresent = m.format.isPresent(k.ram.read32(f.pteSlot), k.ram.read32(f.pteSlot + 4));
-  k.ram.write64(f.pteSlot, 0, 0);
+  setPteAt(k, f.mm, f.page, f.pteSlot, 0, 0);
   if (wasPresent) yield* m.mmu.flushRange(k, f.mm, f.page, f.page + 1, 1, "tables-kept");
 }
 

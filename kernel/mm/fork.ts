@@ -31,7 +31,7 @@ import {
 } from "./mm-struct.ts";
 import { mmapWriteLockKillable, mmapWriteLockNested, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
-import { allocateToPmd, installTable, NO_SLOT, pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { allocateToPmd, installTable, NO_SLOT, pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { pageDupRmap, pageIsAnon } from "./rmap.ts";
 import {
   VM_ACCOUNT,
@@ -73,6 +73,7 @@ const COPIED = [
 export function* duplicateMm(k: Context, old: KPtr): Work<KPtr> {
   const mm = yield* allocateMm(k);
   if (mm === NULL) return NULL;
+  k.kernel.observer?.mmForked(k, mm, old);
   const error = yield* duplicateMappings(k, mm, old);
   if (error === 0) return mm;
   yield* dropUsersOfMm(k, mm);
@@ -141,7 +142,7 @@ function* copyPageRange(k: Context, vma: KPtr, source: KPtr): Work<number> {
   let error = 0;
   if (isCow) invalidateRangeStart(k, old);
   yield* walkTables(k, old, vmStart.get(ram, source), vmEnd.get(ram, source), function* (slot, from, to) {
-    if (error === 0) error = yield* copyTable(k, mm, slot, from, to, isCow);
+    if (error === 0) error = yield* copyTable(k, mm, old, slot, from, to, isCow);
   });
   if (isCow) invalidateRangeEnd(k, old);
   return error;
@@ -151,6 +152,7 @@ function* copyPageRange(k: Context, vma: KPtr, source: KPtr): Work<number> {
 function* copyTable(
   k: Context,
   mm: KPtr,
+  old: KPtr,
   oldPmd: number,
   start: number,
   end: number,
@@ -195,13 +197,13 @@ function* copyTable(
       format.wrprotect();
       lo = format.lo;
       hi = format.hi;
-      ram.write64(from, lo, hi);
+      setPteAt(k, old, at, from, lo, hi);
     }
     if (k.point(COST_PTE)) yield;
     format.load(lo, hi);
     if (!isCow) format.mkClean();
     format.mkOld();
-    ram.write64(pteSlot(m, table, at), format.lo, format.hi);
+    setPteAt(k, mm, at, pteSlot(m, table, at), format.lo, format.hi);
   }
   mmRssAnon.add(ram, mm, anon);
   mmRssShmem.add(ram, mm, shmem);

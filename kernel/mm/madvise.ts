@@ -15,7 +15,7 @@ import { memoryOf } from "./memory.ts";
 import { mmapReadLock, mmapReadUnlock, mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { PG_SWAPBACKED, pageFlags } from "./page.ts";
-import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { populateAdvised } from "./populate.ts";
 import { PGLAZYFREE } from "./vm-events.ts";
 import {
@@ -196,12 +196,12 @@ function* freeTableLazily(k: Context, gather: Gather, pmdSlot: number, start: nu
     const hi = ram.read32(slot + 4);
     if (!format.isPresent(lo, hi) || format.isSpecial(lo, hi)) continue;
     if (format.isYoung(lo, hi) || format.isDirty(lo, hi)) {
-      ram.write64(slot, 0, 0);
+      setPteAt(k, gather.mm, at, slot, 0, 0);
       if (k.point(COST_PTE)) yield;
       format.load(lo, hi);
       format.mkOld();
       format.mkClean();
-      ram.write64(slot, format.lo, format.hi);
+      setPteAt(k, gather.mm, at, slot, format.lo, format.hi);
       gather.noteEntry(at);
     }
     const page = m.frames.map.page(format.frame(lo, hi));

@@ -152,6 +152,7 @@ export class Memory implements MemorySubsystem {
       if (pageMapcount.get(this.ram, page) === TABLE_TYPE) {
         pageMapcount.set(this.ram, page, -1);
         this.ledger?.tableFreed(this.frames.map.pfn(page));
+        k.kernel.observer?.tableFreed(k, this.frames.map.pfn(page));
       }
       this.frames.free(k, page);
     } else if (left < 0) {

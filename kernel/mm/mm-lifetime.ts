@@ -48,6 +48,7 @@ export function* allocateMm(k: Context): Work<KPtr> {
   const pgd = m.frames.physical(page);
   pageMapcount.set(ram, page, TABLE_TYPE);
   m.mmu.initTopTable(pgd);
+  k.kernel.observer?.tableLinked(k, mm, 0, m.frames.map.pfn(page));
   m.mmu.initContext(mm);
   mmPgd.set(ram, mm, kptrOf(pgd));
   mmUsers.set(ram, mm, 1);
@@ -56,6 +57,7 @@ export function* allocateMm(k: Context): Work<KPtr> {
   mmMmapBase.set(ram, mm, m.mmu.taskSize - MMAP_BASE_GAP_PAGES);
   mmPkeyMap.set(ram, mm, 1);
   mmExecuteOnlyPkey.set(ram, mm, -1);
+  k.kernel.observer?.mmCreated(k, mm);
   return mm;
 }
 
@@ -75,6 +77,7 @@ export function* dropUsersOfMm(k: Context, mm: KPtr): Work {
   const left = mmUsers.add(k.ram, mm, -1);
   if (left < 0) k.kernel.assertionFailed(k, "BUG: mm_users fell below zero");
   if (left !== 0) return;
+  k.kernel.observer?.mmExit(k, mm);
   yield* exitMmap(k, mm);
   yield* memoryOf(k).dropMm(k, mm);
 }

@@ -13,7 +13,16 @@ import { anonVmaLockWrite, anonVmaUnlockWrite } from "./anon-vma.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
-import { allocateToPmd, installTable, NO_SLOT, pteSlot, ptlOf, tableOf, walkToPmd } from "./page-table.ts";
+import {
+  allocateToPmd,
+  installTable,
+  NO_SLOT,
+  pteSlot,
+  ptlOf,
+  setPteAt,
+  tableOf,
+  walkToPmd,
+} from "./page-table.ts";
 import { vmAnonVma, vmMm } from "./vma.ts";
 
 /**
@@ -79,6 +88,7 @@ function* moveEntries(
     if (k.point(COST_LOCK)) yield;
     if (!spinAcquire(k, newPtl, PTL, 1)) yield* spinLockSlow(k, newPtl, PTL, 1);
   }
+  const mm = vmMm.get(ram, vma);
   const oldTable = tableOf(m, oldPmd);
   const newTable = tableOf(m, newPmd);
   let mustFlush = false;
@@ -88,12 +98,11 @@ function* moveEntries(
     const lo = ram.read32(slot);
     const hi = ram.read32(slot + 4);
     if (format.isNone(lo, hi)) continue;
-    ram.write64(slot, 0, 0);
+    setPteAt(k, mm, from + index, slot, 0, 0);
     if (format.isPresent(lo, hi)) mustFlush = true;
     if (k.point(COST_PTE)) yield;
-    ram.write64(pteSlot(m, newTable, to + index), lo, hi);
+    setPteAt(k, mm, to + index, pteSlot(m, newTable, to + index), lo, hi);
   }
-  const mm = vmMm.get(ram, vma);
   if (mustFlush) yield* m.mmu.flushRange(k, mm, from, from + pages, 1, "tables-kept");
   if (k.point(COST_UNLOCK)) yield;
   if (newPtl !== oldPtl) spinUnlock(k, newPtl, PTL);

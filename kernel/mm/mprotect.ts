@@ -11,7 +11,7 @@ import { mmExecuteOnlyPkey, mmTlbFlushPending } from "./mm-struct.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE, vmFlagsOfProt } from "./mmap.ts";
 import { mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
-import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { executeOnlyPkey, pkeyIsAllocated } from "./pkeys.ts";
 import { TableWalk } from "./table-walk.ts";
 import {
@@ -28,6 +28,7 @@ import {
   vmFile,
   vmFlags,
   vmFlagsHi,
+  vmMm,
   vmNext,
   vmPageProtHi,
   vmPageProtLo,
@@ -214,6 +215,7 @@ function* changeTable(k: Context, vma: KPtr, pmdSlot: number, start: number, end
   const m = memoryOf(k);
   const { ram } = k;
   const format = m.format;
+  const mm = vmMm.get(ram, vma);
   const protLo = vmPageProtLo.get(ram, vma);
   const protHi = vmPageProtHi.get(ram, vma);
   let changed = 0;
@@ -228,11 +230,11 @@ function* changeTable(k: Context, vma: KPtr, pmdSlot: number, start: number, end
     const hi = ram.read32(slot + 4);
     if (!format.isPresent(lo, hi)) continue;
     // ptep_modify_prot_start: cleared for the change, so that the hardware sets no bit that would be lost.
-    ram.write64(slot, 0, 0);
+    setPteAt(k, mm, page, slot, 0, 0);
     if (k.point(COST_PTE)) yield;
     format.load(lo, hi);
     format.modify(protLo, protHi);
-    ram.write64(slot, format.lo, format.hi);
+    setPteAt(k, mm, page, slot, format.lo, format.hi);
     changed++;
   }
   if (k.point(COST_UNLOCK)) yield;

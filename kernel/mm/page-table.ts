@@ -26,6 +26,13 @@ export function pteSlot(m: Memory, table: number, page: number): number {
   return table + m.format.index(pageLo(page), pageHi(page), 1) * 8;
 }
 
+/** set_pte_at(): stores an entry of the lowest level (0, 0: clears it). Preceded by a point. Locks: the table's. @hot */
+export function setPteAt(k: Context, mm: KPtr, page: number, slot: number, lo: number, hi: number): void {
+  const ram = k.ram;
+  k.kernel.observer?.pteSet(k, mm, page, slot, ram.read32(slot), ram.read32(slot + 4), lo, hi);
+  ram.write64(slot, lo, hi);
+}
+
 /**
  * Walks to the slot of level 2 (PMD) that covers a page. Locks: mmap_lock.
  * @returns slot, or NO_SLOT if a table above it is absent
@@ -89,6 +96,7 @@ export function* installTable(k: Context, mm: KPtr, slot: number): Work<boolean>
     if (k.point(COST_PTE)) yield;
     m.format.makeTable(m.frames.map.pfn(page));
     ram.write64(slot, m.format.lo, m.format.hi);
+    k.kernel.observer?.tableLinked(k, mm, slot, m.frames.map.pfn(page));
   }
   spinUnlock(k, lock, PAGE_TABLE_LOCK);
   if (!isNone) releaseTablePage(k, page);

@@ -7,7 +7,7 @@ import { FAULT_FLAG_WRITE, type FaultState, VM_FAULT_OOM, VM_FAULT_RETRY } from 
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { mmRssShmem } from "./mm-struct.ts";
-import { installTable } from "./page-table.ts";
+import { installTable, setPteAt } from "./page-table.ts";
 import { pageDupRmap } from "./rmap.ts";
 import { shmemGetPage } from "./shmem.ts";
 import { linearPageIndex, vmFile, vmPageProtHi, vmPageProtLo } from "./vma.ts";
@@ -42,7 +42,7 @@ export function* doFault(k: Context, f: FaultState): Work<number> {
       format.mkDirty();
       format.mkWrite();
     }
-    ram.write64(f.pteSlot, format.lo, format.hi);
+    setPteAt(k, f.mm, f.page, f.pteSlot, format.lo, format.hi);
   } else {
     m.mmu.updateMmuTlb(k, f.page);
   }

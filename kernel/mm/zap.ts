@@ -12,7 +12,7 @@ import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { mmRssAnon, mmRssShmem } from "./mm-struct.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
-import { pteSlot, ptlOf, tableOf } from "./page-table.ts";
+import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { pageIsAnon, pageRemoveRmap } from "./rmap.ts";
 import { TableWalk } from "./table-walk.ts";
 import { vmEnd, vmMm, vmNext, vmStart } from "./vma.ts";
@@ -51,7 +51,7 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
       const lo = ram.read32(slot);
       const hi = ram.read32(slot + 4);
       if (format.isNone(lo, hi)) continue;
-      ram.write64(slot, 0, 0);
+      setPteAt(k, gather.mm, at, slot, 0, 0);
       gather.noteEntry(at);
       if (format.isSpecial(lo, hi)) continue;
       const page = m.frames.map.page(format.frame(lo, hi));

@@ -186,6 +186,7 @@ export class X86Tlb {
     tables: "tables-freed" | "tables-kept",
   ): Work {
     const ram = k.ram;
+    this.#kernel.observer?.flushBegin(k, mm, start, end, tables);
     k.atomicDepth++;
     const core = thisCpu(k);
     const whole = end === 0 || (end - start) / stride > SINGLE_PAGE_FLUSH_CEILING;
@@ -224,6 +225,7 @@ export class X86Tlb {
       yield* smpCallFunctionMany(k, targets, this.#flushKind, info, WAIT);
     }
     k.atomicDepth--;
+    this.#kernel.observer?.flushEnd(k, mm, start, end);
   }
 
   /** flush_tlb_func(): what a core does for one flush, its own or another's. Interrupts off. */
