@@ -80,7 +80,9 @@ export class TranslationRegisters {
     deriveControls(words, this.#maxPhysBits);
     this.#keeper.empty();
     words[S_WALK + W_PHASE] = PHASE_IDLE;
-    if (this.#ledger !== null && paging !== wasPaging) this.#reportRoot(this.#ledger);
+    // Clearing CR4.PCIDE makes the loaded tag 0.
+    const isNewTag = paging !== wasPaging || words[S_PCID] !== oldPcid;
+    if (this.#ledger !== null && isNewTag) this.#reportRoot(this.#ledger);
     return true;
   }
 

@@ -130,6 +130,16 @@ test("a global translation is reachable whatever tag is loaded", () => {
   expect(scene.rules()).toContain("leaf-reachable");
 });
 
+test("a translation filled after CR4.PCIDE was cleared is reachable under tag 0", () => {
+  const scene = new Scene();
+  scene.as(1);
+  expect(scene.world.units[1].setControls(CR0_DEFAULT, scene.world.cr4(), EFER_DEFAULT)).toBe(true);
+  scene.touch(1);
+  scene.as(0);
+  scene.ledger.frameFreed(scene.frame);
+  expect(scene.rules()).toEqual(["leaf-reachable"]);
+});
+
 test("a frame inside a large page is held by the large page's entries", () => {
   const scene = new Scene();
   scene.world.map(0x80_0000, 0, 0x200, OPEN, 0, 21, scene.first);

@@ -74,7 +74,7 @@ export class Segments {
   readonly #words: Int32Array;
   readonly #access: SystemAccess;
   readonly #delivery: TrapDelivery;
-  /** MOV SS and LSS open the interrupt shadow. */
+  /** MOV SS opens the interrupt shadow. */
   readonly #openShadow: () => void;
 
   constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery, openShadow: () => void) {
@@ -254,7 +254,7 @@ export class Segments {
     return this.#loaded(segment);
   }
 
-  /** The rest of the instruction: stack pointer of POP, register of a far pointer load, shadow of SS. */
+  /** The rest of the instruction: stack pointer of POP, register of a far pointer load, shadow of MOV SS. */
   #loaded(segment: number): TranslationStatus {
     const words = this.#words;
     const helper = words[M_HELPER];
@@ -266,7 +266,8 @@ export class Segments {
     } else if (helper === H.LOAD_FAR_POINTER) {
       writeRegister(words, (words[M_A] >>> 24) & 0xff, words[M_A + 1], words[M_B], words[M_B + 1]);
     }
-    if (segment === SS) this.#openShadow();
+    // LSS sets SS and RSP at once and needs no shadow (6.8.3); POP SS does not exist in 64-bit mode.
+    if (segment === SS && helper === H.LOAD_SEGMENT) this.#openShadow();
     return this.#end();
   }
 

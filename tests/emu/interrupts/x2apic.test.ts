@@ -1,5 +1,6 @@
 /** The local APIC: Intel SDM vol. 3A chapter 10. Delivery into the core is tested here as well. */
 import { describe, expect, it } from "vitest";
+import { SYSTEM_HELPERS } from "../../../emu/frontends/x86-64/system-helpers.ts";
 import { ApicMessages } from "../../../emu/interrupts/apic-messages.ts";
 import { X86_DEFAULT_PROFILE, type X86Core } from "../../../emu/traps/x86-64/index.ts";
 import {
@@ -317,6 +318,7 @@ describe("NMI", () => {
 
 describe("interrupt shadow", () => {
   const FLAGS_CHANGED = 1;
+  const LOAD_FAR_POINTER = SYSTEM_HELPERS.LOAD_FAR_POINTER;
   const SHADOW_WORD = 200 >> 2;
 
   /** What the lifted STI leaves behind when IF was clear. */
@@ -346,6 +348,17 @@ describe("interrupt shadow", () => {
     finish(core);
     expect(core.interruptDeliverable()).toBe(false);
     setRip(core, 0x10_0003n);
+    expect(core.interruptDeliverable()).toBe(true);
+  });
+
+  it("LSS, which loads the stack pointer as well, holds nothing off", () => {
+    const rig = rigOf(1);
+    const { core } = rig;
+    core.wrmsr(SELF_IPI, 0x40, 0);
+    // Segment 2 (SS) and register 4 (RSP) of 64 bits above the selector; the offset is the new RSP.
+    core.helper(LOAD_FAR_POINTER, (4 << 24) | (2 << 16) | 0x10, 64, 0x1_8000, 0, 0x10_0000, 0);
+    finish(core);
+    expect(core.gpr[8]).toBe(0x1_8000);
     expect(core.interruptDeliverable()).toBe(true);
   });
 
