@@ -11,6 +11,7 @@ export const SITE_PUT_USER = 4;
 export const SITE_STRNCPY_FROM_USER = 5;
 export const SITE_STRNLEN_USER = 6;
 export const SITE_FUTEX_CMPXCHG = 7;
+export const SITE_FUTEX_OP = 8;
 
 /** Names for backtraces, by site. */
 export const SITE_NAMES: readonly string[] = [
@@ -22,4 +23,5 @@ export const SITE_NAMES: readonly string[] = [
   "strncpy_from_user",
   "strnlen_user",
   "futex_atomic_cmpxchg_inatomic",
+  "arch_futex_atomic_op_inuser",
 ];

@@ -14,6 +14,7 @@ import {
   SITE_COPY_FROM_USER,
   SITE_COPY_TO_USER,
   SITE_FUTEX_CMPXCHG,
+  SITE_FUTEX_OP,
   SITE_GET_USER,
   SITE_PUT_USER,
   SITE_STRNCPY_FROM_USER,
@@ -83,9 +84,32 @@ export function* cmpxchgUser32(
   expected: number,
   value: number,
 ): Work<number> {
+  return yield* changeWord(k, SITE_FUTEX_CMPXCHG, lo, hi, (word) => (word === (expected | 0) ? value : word));
+}
+
+/**
+ * arch_futex_atomic_op_inuser(): atomically replaces a word by what `change` makes of it: 0 or -EFAULT; the former value
+ * is in `k.userValue`. @param lo a multiple of 4
+ */
+export function* changeUser32(
+  k: Context,
+  lo: number,
+  hi: number,
+  change: (word: number) => number,
+): Work<number> {
+  return yield* changeWord(k, SITE_FUTEX_OP, lo, hi, change);
+}
+
+function* changeWord(
+  k: Context,
+  site: number,
+  lo: number,
+  hi: number,
+  change: (word: number) => number,
+): Work<number> {
   const { arch } = k.kernel;
   if (!arch.entry.isUserRange(lo, hi, 4)) return -EFAULT;
-  begin(k, SITE_FUTEX_CMPXCHG);
+  begin(k, site);
   let result = -EFAULT;
   for (;;) {
     if (k.point(COST_ATOMIC)) yield;
@@ -97,7 +121,8 @@ export function* cmpxchgUser32(
     if (status === DONE) {
       const pa = k.cpu.accessPa;
       k.userValue = k.ram.read32(pa);
-      if (k.userValue === (expected | 0)) k.ram.write32(pa, value | 0);
+      const value = change(k.userValue) | 0;
+      if (value !== k.userValue) k.ram.write32(pa, value);
       result = 0;
       break;
     }

@@ -1,7 +1,7 @@
 /** futex(2): the arguments of each operation (kernel/futex/syscalls.c), and the robust list. */
 import type { Context, Work } from "../context.ts";
 import { EFAULT, EINVAL, ENOSYS } from "../errno.ts";
-import { futexRequeue, futexWait, futexWake } from "../tasks/futex.ts";
+import { futexRequeue, futexWait, futexWake, futexWakeOp } from "../tasks/futex.ts";
 import { processOf } from "../tasks/process-state.ts";
 import { isValidTime } from "../time.ts";
 import type { Syscall } from "./syscall.ts";
@@ -12,11 +12,22 @@ const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
 const FUTEX_REQUEUE = 3;
 const FUTEX_CMP_REQUEUE = 4;
+const FUTEX_WAKE_OP = 5;
 const FUTEX_WAIT_BITSET = 9;
 const FUTEX_WAKE_BITSET = 10;
 const FUTEX_PRIVATE_FLAG = 128;
 const FUTEX_CLOCK_REALTIME = 256;
 const FUTEX_COMMAND_MASK: number = ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+/** Operations that are not there: priority inheritance, descriptors. */
+const FUTEX_NAMES: Readonly<Record<number, string>> = {
+  2: "FD",
+  6: "LOCK_PI",
+  7: "UNLOCK_PI",
+  8: "TRYLOCK_PI",
+  11: "WAIT_REQUEUE_PI",
+  12: "CMP_REQUEUE_PI",
+  13: "LOCK_PI2",
+};
 const MATCH_ANY = -1;
 
 /** futex(word, op, value, timeout or value2, word2, value3). */
@@ -42,7 +53,12 @@ export function* sysFutex(k: Context, call: Syscall): Work<number> {
       const options = { shared, wake: call.lo(2), requeue: call.lo(3), expected };
       return yield* futexRequeue(k, at, pointerArgument(call, 4), options);
     }
+    case FUTEX_WAKE_OP: {
+      const options = { shared, count: call.lo(2), secondCount: call.lo(3), operation: call.lo(5) };
+      return yield* futexWakeOp(k, at, pointerArgument(call, 4), options);
+    }
     default:
+      k.kernel.count(`ENOSYS futex ${FUTEX_NAMES[command] ?? "unknown"}`);
       return -ENOSYS;
   }
 }

@@ -2,7 +2,7 @@
  * Futexes: futex(2) and kernel/futex/{waitwake,requeue}.c. No scheduling point separates a queue's change from the
  * bucket lock that guards it; user words are read under that lock with page faults disabled, and faulted in without it.
  *
- * Simplification: no priority inheritance and no FUTEX_WAKE_OP (ENOSYS).
+ * Simplification: no priority inheritance (ENOSYS, counted).
  */
 import type { Context, Work } from "../context.ts";
 import { pagefaultDisable, pagefaultEnable } from "../context.ts";
@@ -15,7 +15,8 @@ import { TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING, type Task } from "../sch
 import { scheduleTimeout } from "../sched/wait-queue.ts";
 import { signalPending } from "../signal/send.ts";
 import { NULL } from "../struct.ts";
-import { getUser32 } from "../user-access.ts";
+import { changeUser32, getUser32 } from "../user-access.ts";
+import { applyFutexOperation } from "./futex-operation.ts";
 import {
   bucketOf,
   bucketWaiters,
@@ -29,6 +30,8 @@ import {
 } from "./futex-table.ts";
 import { processOf } from "./process-state.ts";
 import type { UserPointer } from "./user-pointer.ts";
+
+const MATCH_ANY = -1;
 
 export interface FutexWait {
   readonly at: UserPointer;
@@ -76,17 +79,49 @@ export function* futexWake(
   if (k.point(COST_ACCESS)) yield;
   if (bucketWaiters.get(k.ram, table.bucketAt(bucket)) === 0) return 0;
   yield* spinLock(k, table.lockAt(bucket), FUTEX_LOCK);
-  const woken: number[] = [];
-  for (const waiter of [...table.queues[bucket]!]) {
-    if (!sameKey(waiter.key, key) || (waiter.bitset & options.bitset) === 0) continue;
-    remove(k, table, waiter);
-    woken.push(waiter.pid);
-    if (woken.length >= options.count) break;
-  }
+  const woken = takeWaiters(k, table, key, options.count, options.bitset);
   if (k.point(COST_UNLOCK)) yield;
   spinUnlock(k, table.lockAt(bucket), FUTEX_LOCK);
   wakeAll(k, woken);
   return woken.length;
+}
+
+/**
+ * FUTEX_WAKE_OP: changes the second word in one step, wakes waiters of the first, and of the second if its former value
+ * compares as told (futex_wake_op()).
+ * @param options.operation of FUTEX_OP(), uapi/linux/futex.h
+ * @returns tasks woken, or a negative errno
+ */
+export function* futexWakeOp(
+  k: Context,
+  at: UserPointer,
+  second: UserPointer,
+  options: { shared: boolean; count: number; secondCount: number; operation: number },
+): Work<number> {
+  const table = processOf(k.task!).group.table.futexes;
+  for (;;) {
+    const key = yield* futexKey(k, at, options.shared);
+    if (typeof key === "number") return key;
+    const secondKey = yield* futexKey(k, second, options.shared);
+    if (typeof secondKey === "number") return secondKey;
+    const buckets = [bucketOf(key), bucketOf(secondKey)] as const;
+    yield* lockBoth(k, table, ...buckets);
+    pagefaultDisable(k);
+    const compared = yield* applyFutexOperation(k, second, options.operation);
+    pagefaultEnable(k);
+    if (compared < 0) {
+      yield* unlockBoth(k, table, ...buckets);
+      if (compared !== -EFAULT) return compared;
+      // fault_in_user_writeable(): a write that changes nothing.
+      if ((yield* changeUser32(k, second.lo, second.hi, (word) => word)) !== 0) return -EFAULT;
+      continue;
+    }
+    const woken = takeWaiters(k, table, key, options.count, MATCH_ANY);
+    if (compared > 0) woken.push(...takeWaiters(k, table, secondKey, options.secondCount, MATCH_ANY));
+    yield* unlockBoth(k, table, ...buckets);
+    wakeAll(k, woken);
+    return woken.length;
+  }
 }
 
 /**
@@ -188,6 +223,21 @@ function* readAtomically(k: Context, at: UserPointer): Work<number> {
   const status = yield* getUser32(k, at.lo, at.hi);
   pagefaultEnable(k);
   return status;
+}
+
+/**
+ * Takes the oldest waiters of a word off their queue: as many as told, and one at least. Lock: the bucket's.
+ * @returns their pids
+ */
+function takeWaiters(k: Context, table: FutexTable, key: FutexKey, count: number, bitset: number): number[] {
+  const taken: number[] = [];
+  for (const waiter of [...table.queues[bucketOf(key)]!]) {
+    if (!sameKey(waiter.key, key) || (waiter.bitset & bitset) === 0) continue;
+    remove(k, table, waiter);
+    taken.push(waiter.pid);
+    if (taken.length >= count) break;
+  }
+  return taken;
 }
 
 function moveWaiters(

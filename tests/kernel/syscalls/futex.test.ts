@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EAGAIN, ERESTARTSYS, ETIMEDOUT } from "../../../kernel/errno.ts";
+import { EAGAIN, ENOSYS, ERESTARTSYS, ETIMEDOUT } from "../../../kernel/errno.ts";
 import { OTHER, PAGE, SyscallBench } from "./bench.ts";
 
 const WAIT = 0x80;
@@ -117,6 +117,55 @@ test("a requeue of all waiters to their own word keeps them", () => {
   withWaiters([{ at: PAGE }, { at: PAGE }], function* (bench, k) {
     expect(yield* bench.call(k, "futex", PAGE, REQUEUE, 0, 9, PAGE)).toBe(2);
     expect(yield* bench.call(k, "futex", PAGE, WAKE, 9)).toBe(2);
+  });
+});
+
+const WAKE_OP = 0x85;
+
+/** Operation word, what becomes of 5, and whether 5 compares: recorded on an x86-64 host under Linux 6.18. */
+test.each([
+  ["set, equal", 0x0000_7005, 7, true],
+  ["add, not equal", 0x1100_7005, 0xc, false],
+  ["or, less", 0x2201_8006, 0x1d, true],
+  ["and not, less or equal", 0x3300_4005, 1, true],
+  ["exclusive or, greater", 0x440f_f005, 0xfa, false],
+  ["add -1, greater or equal", 0x15ff_f004, 4, true],
+  ["add 2047, greater or equal", 0x157f_f004, 0x804, true],
+  ["set 1 << 4", 0x8000_4005, 0x10, true],
+  ["add 1 << 31", 0x9001_f005, 0x8000_0005 | 0, true],
+  ["set 1 << 33, of which five bits count", 0x8002_1005, 2, true],
+  ["set 1 << -1", 0x80ff_f005, 0x8000_0000 | 0, true],
+  ["set, greater than a negative number", 0x0400_7fff, 7, true],
+] as const)("FUTEX_WAKE_OP: %s", (_name, operation, after, compares) => {
+  withWaiters([{ at: PAGE }, { at: PAGE }, { at: OTHER }, { at: OTHER }], function* (bench, k, woken) {
+    bench.write32(OTHER, 5);
+    const first = yield* bench.call(k, "futex", PAGE, WAKE_OP, 1, 1, OTHER, operation);
+    expect(bench.read32(OTHER)).toBe(after);
+    expect(first).toBe(compares ? 2 : 1);
+    yield* settle(bench, k, woken, first);
+    expect(yield* bench.call(k, "futex", PAGE, WAKE, 9)).toBe(1);
+    expect(yield* bench.call(k, "futex", OTHER, WAKE, 9)).toBe(compares ? 1 : 2);
+  });
+});
+
+test("FUTEX_WAKE_OP on one word wakes for both counts, and changes it though the comparison is none", () => {
+  withWaiters([{ at: PAGE }, { at: PAGE }, { at: PAGE }], function* (bench, k, woken) {
+    expect(yield* bench.call(k, "futex", PAGE, WAKE_OP, 1, 1, PAGE, 0x1f00_1000)).toBe(-ENOSYS);
+    expect(bench.read32(PAGE)).toBe(1);
+    expect(yield* bench.call(k, "futex", PAGE, WAKE_OP, 1, 1, PAGE, 0x1000_1001)).toBe(2);
+    yield* settle(bench, k, woken, 2);
+    expect(yield* bench.call(k, "futex", PAGE, WAKE, 9)).toBe(1);
+  });
+});
+
+test("operations with priority inheritance are counted by name", () => {
+  withWaiters([], function* (bench, k) {
+    yield* bench.call(k, "futex", PAGE, 0x86, 0, 0);
+    yield* bench.call(k, "futex", PAGE, 0x86, 0, 0);
+    yield* bench.call(k, "futex", PAGE, 99, 0, 0);
+    const counters = new Map(bench.machine.kernel.counters.entries());
+    expect(counters.get("ENOSYS futex LOCK_PI")).toBe(2);
+    expect(counters.get("ENOSYS futex unknown")).toBe(1);
   });
 });
 
