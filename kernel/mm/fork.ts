@@ -102,7 +102,8 @@ function* duplicateMappings(k: Context, mm: KPtr, old: KPtr): Work<number> {
     }
   }
   yield* mmapWriteUnlock(k, mm);
-  yield* m.mmu.flushRange(k, old, 0, 0, 1, "tables-kept");
+  // flush_tlb_mm() reaches lazy cores as well, although no tables were freed.
+  yield* m.mmu.flushRange(k, old, 0, 0, 1, "tables-freed");
   yield* mmapWriteUnlock(k, old);
   return error;
 }

@@ -38,13 +38,14 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
   const format = m.format;
   for (let at = start; at < end; ) {
     let mustFlush = false;
+    let isFull = false;
     const ptl = ptlOf(m, pmdSlot);
     if (k.point(COST_LOCK)) yield;
     if (!spinAcquire(k, ptl, PTL)) yield* spinLockSlow(k, ptl, PTL);
     const table = tableOf(m, pmdSlot);
     let anon = 0;
     let shmem = 0;
-    for (; at < end && !mustFlush; at++) {
+    for (; at < end && !isFull; at++) {
       const slot = pteSlot(m, table, at);
       if (k.point(COST_PTE)) yield;
       // ptep_get_and_clear(): one atomic exchange, so that no accessed or dirty bit is lost.
@@ -64,8 +65,9 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
       }
       if (k.point(COST_ATOMIC)) yield;
       pageRemoveRmap(ram, page);
-      if (gather.addPage(k, page) && !(yield* gather.nextBatch(k))) mustFlush = true;
+      if (gather.addPage(k, page) && !(yield* gather.nextBatch(k))) isFull = true;
     }
+    if (isFull) mustFlush = true;
     if (anon !== 0) mmRssAnon.add(ram, gather.mm, -anon);
     if (shmem !== 0) mmRssShmem.add(ram, gather.mm, -shmem);
     if (mustFlush) yield* gather.flushTlb(k);

@@ -3,9 +3,9 @@ import type { Context, Work } from "../../../kernel/context.ts";
 import { spinIsLocked } from "../../../kernel/locking/index.ts";
 import { GATHER_BUNDLE } from "../../../kernel/mm/gather.ts";
 import { mmTlbFlushPending } from "../../../kernel/mm/mm-struct.ts";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_POPULATE, MAP_PRIVATE } from "../../../kernel/mm/mmap.ts";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED } from "../../../kernel/mm/mmap.ts";
 import { ptlOf, walkToPmd } from "../../../kernel/mm/page-table.ts";
-import { MmMachine, mapPages, unmapPages } from "./support/mm-machine.ts";
+import { MmMachine, mapPages, store, unmapPages } from "./support/mm-machine.ts";
 
 const BASE = 0x7_0000_0000;
 const POPULATED = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE;
@@ -78,6 +78,26 @@ describe("mmu_gather", () => {
     // Nothing of the eight pages is free before their flush.
     expect(early[1]!.free - early[0]!.free).toBe(GATHER_BUNDLE);
     expect(flushes.length).toBe(4);
+  });
+
+  test("dirty shared pages are flushed under the table's lock, all of a table at once", () => {
+    const machine = new MmMachine();
+    const flushes: [number, number, boolean][] = [];
+    machine.run(function* (k: Context): Work {
+      yield* mapPages(k, BASE, 6, 3, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED);
+      for (let page = 0; page < 6; page++) expect(yield* store(k, BASE + page, page)).toBe(true);
+      const ptl = ptlOf(machine.memory, yield* walkToPmd(k, k.task!.mm, BASE));
+      const { mmu } = machine;
+      const flush = mmu.flushRange.bind(mmu);
+      mmu.flushRange = function* (context, mm, start, end, level, tables): Work {
+        if (tables === "tables-kept") flushes.push([start - BASE, end - BASE, spinIsLocked(k, ptl)]);
+        yield* flush(context, mm, start, end, level, tables);
+      };
+      yield* unmapPages(k, BASE, 6);
+      mmu.flushRange = flush;
+    });
+    expect(machine.kernel.reports).toEqual([]);
+    expect(flushes).toEqual([[0, 6, true]]);
   });
 
   test("a gather that ends while another is open flushes everything, for what it found empty", () => {
