@@ -9,6 +9,7 @@ import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
 export { eventCounts, unreachableEvents } from "./event-counts.ts";
+export * from "./inspect.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";
 export { showState } from "./show-state.ts";
 

@@ -128,7 +128,10 @@ function* changeWord(
     }
     k.cpu.raiseAccessFault();
     yield;
-    if (arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) {
+      k.kernel.observer?.userCopyFailed(k, lo, hi, "write");
+      break;
+    }
   }
   end(k);
   return result;
@@ -177,7 +180,10 @@ function* copyChunks(
     }
     k.cpu.raiseAccessFault();
     yield;
-    if (arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) {
+      k.kernel.observer?.userCopyFailed(k, atLo, carried(lo, hi, done), kind === READ ? "read" : "write");
+      break;
+    }
   }
   end(k);
   return lengthBytes - done;
@@ -222,6 +228,7 @@ function* copyString(
       yield;
     }
     if (status === -1 || arch.entry.cameBackAtFixup(k)) {
+      if (status !== -1) k.kernel.observer?.userCopyFailed(k, atLo, atHi, "read");
       result = -1;
       break;
     }
@@ -253,7 +260,10 @@ function* moveWord(k: Context, site: number, lo: number, hi: number, size: 4 | 8
     }
     k.cpu.raiseAccessFault();
     yield;
-    if (arch.entry.cameBackAtFixup(k)) break;
+    if (arch.entry.cameBackAtFixup(k)) {
+      k.kernel.observer?.userCopyFailed(k, lo, hi, kind === READ ? "read" : "write");
+      break;
+    }
   }
   end(k);
   return result;

@@ -1,0 +1,63 @@
+/**
+ * What a watcher of the kernel reads of its structures in guest RAM: fields and pure look-ups, none of which changes
+ * anything or makes a scheduling point.
+ */
+
+export type { Context } from "./context.ts";
+export type { LockClass } from "./locking/lock-class.ts";
+export { type AcquireKind, heldLocksText } from "./locking/lockdep.ts";
+export { avcVma, nextCovering } from "./mm/anon-vma.ts";
+export type { FaultState } from "./mm/fault-state.ts";
+export { Memory, memoryOf } from "./mm/memory.ts";
+export {
+  mmBrk,
+  mmCount,
+  mmMapCount,
+  mmMmap,
+  mmMmapBase,
+  mmPgd,
+  mmPgtablesBytes,
+  mmRssAnon,
+  mmRssShmem,
+  mmStartBrk,
+  mmUsers,
+} from "./mm/mm-struct.ts";
+export {
+  PG_BUDDY,
+  PG_RESERVED,
+  PG_SLAB,
+  pageAllocation,
+  pageFlags,
+  pageIndex,
+  pageMapcount,
+  pageRefcount,
+  TABLE_TYPE,
+} from "./mm/page.ts";
+export { findPteSlot, NO_SLOT } from "./mm/page-table.ts";
+export { pageAnonVma, pageIsAnon } from "./mm/rmap.ts";
+export {
+  linearPageIndex,
+  VM_ACCESS_FLAGS,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  vmAnonVma,
+  vmaIsAnonymous,
+  vmEnd,
+  vmFlags,
+  vmFlagsHi,
+  vmNext,
+  vmPgoff,
+  vmStart,
+} from "./mm/vma.ts";
+export { findVma } from "./mm/vma-tree.ts";
+export type { KernelObserver } from "./observer.ts";
+export { percpuOf } from "./percpu.ts";
+export type { FaultSignal } from "./process.ts";
+export type { Task } from "./sched/task.ts";
+export { type KPtr, kptrOf, NULL } from "./struct.ts";
+export type { Syscall } from "./syscalls/syscall.ts";
