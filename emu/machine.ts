@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly seed: number;
   readonly ledger: "on" | "off";
   readonly verifyIr?: boolean;
+  /** Makes the memory; by default a PhysicalMemory. Whoever watches what the kernel touches gives an ObservedMemory. */
+  readonly memory?: (ramBytes: number, engineBytes: number) => PhysicalMemory;
   /** Bytes that the guest writes. */
   console(stream: "stdout" | "stderr" | "kernel", bytes: Uint8Array): void;
 }
@@ -74,7 +76,10 @@ export class Machine implements CoreHost, Platform {
     this.model = model;
     this.cyclesPerSecond = model.cyclesPerSecond;
     this.firmware = model.firmware;
-    this.ram = new PhysicalMemory(options.memoryBytes, model.coreStateBytes * cpus);
+    const engineBytes = model.coreStateBytes * cpus;
+    this.ram =
+      options.memory?.(options.memoryBytes, engineBytes) ??
+      new PhysicalMemory(options.memoryBytes, engineBytes);
     this.ledger = options.ledger === "on" ? this.#newLedger() : null;
     this.cores = model.createCores(this.ram, cpus, {
       policy: options.tlb,

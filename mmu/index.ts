@@ -4,6 +4,7 @@ export * from "./fast-tlb.ts";
 export * from "./ledger.ts";
 export * from "./ledger-report.ts";
 export * from "./memory.ts";
+export * from "./observed-memory.ts";
 export * from "./translation.ts";
 export type { CachedEntry } from "./x86-64/caches.ts";
 export type { X86TranslationFault } from "./x86-64/fault.ts";
