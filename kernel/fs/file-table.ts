@@ -6,10 +6,18 @@ export type OpenFile =
   | { readonly kind: "stdout" }
   | { readonly kind: "stderr" }
   | {
+      readonly kind: "directory";
+      /** The names that lead to it from the root. */
+      readonly names: readonly string[];
+      position: number;
+    }
+  | {
       readonly kind: "text";
-      readonly path: string;
+      readonly path: "maps" | "vmstat";
       /** Process whose /proc files it shows. */
       readonly pid: number;
+      readonly readable: boolean;
+      readonly writable: boolean;
       /** What a read at offset 0 last generated; null: nothing was read so far. */
       content: string | null;
       position: number;

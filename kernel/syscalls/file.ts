@@ -1,24 +1,12 @@
-/** Files: read(2), write(2) and their vector forms, open(2), close(2), lseek(2), dup(2), ioctl(2). */
+/** Open files: read(2), write(2) and their vector forms, close(2), lseek(2), dup(2), ioctl(2). */
 import type { Context, Work } from "../context.ts";
-import {
-  EACCES,
-  EBADF,
-  EFAULT,
-  EINVAL,
-  EMFILE,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOTDIR,
-  ENOTTY,
-  EROFS,
-  ESPIPE,
-} from "../errno.ts";
+import { EBADF, EFAULT, EINVAL, EIO, EISDIR, EMFILE, ENOTTY, ESPIPE } from "../errno.ts";
 import type { FileTable, OpenFile } from "../fs/file-table.ts";
 import { procMaps, procVmstat } from "../fs/proc.ts";
 import { processOf } from "../tasks/process-state.ts";
 import { RLIMIT_NOFILE } from "../tasks/thread-group.ts";
 import { addToUser, type UserPointer } from "../tasks/user-pointer.ts";
-import { copyFromUser, copyToUser, strncpyFromUser } from "../user-access.ts";
+import { copyFromUser, copyToUser } from "../user-access.ts";
 import type { Syscall } from "./syscall.ts";
 import { pointerArgument, readWords } from "./user-data.ts";
 
@@ -26,7 +14,6 @@ import { pointerArgument, readWords } from "./user-data.ts";
 const MAX_COUNT = 0x7fff_f000;
 const PAGE_BYTES = 4096;
 const UIO_MAXIOV = 1024;
-const PATH_MAX = 4096;
 
 export function* sysRead(k: Context, call: Syscall): Work<number> {
   const file = filesOf(k).get(call.lo(0));
@@ -39,6 +26,7 @@ export function* sysRead(k: Context, call: Syscall): Work<number> {
 export function* sysWrite(k: Context, call: Syscall): Work<number> {
   const file = filesOf(k).get(call.lo(0));
   if (file === null || !isWritable(file)) return -EBADF;
+  if (cannotWrite(file)) return -EINVAL;
   const buffer = { at: pointerArgument(call, 1), lengthBytes: call.size(2) };
   if (!isUserBuffer(k, buffer)) return -EFAULT;
   return yield* writeFile(k, file, buffer);
@@ -53,6 +41,7 @@ export function* sysReadv(k: Context, call: Syscall): Work<number> {
 export function* sysWritev(k: Context, call: Syscall): Work<number> {
   const file = filesOf(k).get(call.lo(0));
   if (file === null || !isWritable(file)) return -EBADF;
+  if (cannotWrite(file)) return -EINVAL;
   return yield* eachVector(k, call, (buffer) => writeFile(k, file, buffer));
 }
 
@@ -97,7 +86,8 @@ function pieceBytes(at: UserPointer, leftBytes: number): number {
 }
 
 function* writeFile(k: Context, file: OpenFile, buffer: UserBuffer): Work<number> {
-  if (file.kind !== "stdout" && file.kind !== "stderr") return -EBADF;
+  // proc_reg_write() of an entry without a handler.
+  if (file.kind !== "stdout" && file.kind !== "stderr") return -EIO;
   const length = Math.min(buffer.lengthBytes, MAX_COUNT);
   const console = processOf(k.task!).group.table.console;
   for (let done = 0; done < length; ) {
@@ -112,6 +102,7 @@ function* writeFile(k: Context, file: OpenFile, buffer: UserBuffer): Work<number
 }
 
 function* readFile(k: Context, file: OpenFile, buffer: UserBuffer): Work<number> {
+  if (file.kind === "directory") return -EISDIR;
   const length = Math.min(buffer.lengthBytes, MAX_COUNT);
   if (length === 0) return 0;
   if (file.kind === "text") return yield* readText(k, file, buffer.at, length);
@@ -148,53 +139,6 @@ function* readText(
   return copied;
 }
 
-const O_ACCMODE = 3;
-const O_RDONLY = 0;
-const O_CREAT = 0o100;
-const O_DIRECTORY = 0o200000;
-const AT_FDCWD = -100;
-
-/** open(path, flags, mode). */
-export function* sysOpen(k: Context, call: Syscall): Work<number> {
-  return yield* openPath(k, AT_FDCWD, pointerArgument(call, 0), call.lo(1));
-}
-
-/** openat(directory, path, flags, mode). */
-export function* sysOpenat(k: Context, call: Syscall): Work<number> {
-  return yield* openPath(k, call.lo(0), pointerArgument(call, 1), call.lo(2));
-}
-
-function* openPath(k: Context, directory: number, at: UserPointer, flags: number): Work<number> {
-  const bytes = new Uint8Array(PATH_MAX);
-  const length = yield* strncpyFromUser(k, bytes, at.lo, at.hi);
-  if (length < 0) return length;
-  if (length === PATH_MAX) return -ENAMETOOLONG;
-  if (length === 0) return -ENOENT;
-  const path = new TextDecoder().decode(bytes.subarray(0, length));
-  if (!path.startsWith("/") && directory !== AT_FDCWD) {
-    return filesOf(k).get(directory) === null ? -EBADF : -ENOTDIR;
-  }
-  const group = processOf(k.task!).group;
-  const found = lookUp(path, group.tgid);
-  if (found === null) return (flags & O_CREAT) !== 0 ? -EROFS : -ENOENT;
-  if (group.table.groupOfPid(found.pid) === null) return -ENOENT;
-  if ((flags & O_DIRECTORY) !== 0) return -ENOTDIR;
-  if ((flags & O_ACCMODE) !== O_RDONLY) return -EACCES;
-  const file: OpenFile = { kind: "text", path: found.file, pid: found.pid, content: null, position: 0 };
-  const fd = filesOf(k).install(file, group.limits[RLIMIT_NOFILE]!.soft);
-  return fd < 0 ? -EMFILE : fd;
-}
-
-/** The files that exist; the working directory is the root. */
-function lookUp(path: string, ownPid: number): { file: "maps" | "vmstat"; pid: number } | null {
-  const names = path.split("/").filter((name) => name !== "" && name !== ".");
-  if (names[0] !== "proc") return null;
-  if (names.length === 2 && names[1] === "vmstat") return { file: "vmstat", pid: ownPid };
-  if (names.length !== 3 || names[2] !== "maps") return null;
-  if (names[1] === "self" || names[1] === "thread-self") return { file: "maps", pid: ownPid };
-  return /^[1-9][0-9]{0,6}$/.test(names[1]!) ? { file: "maps", pid: Number(names[1]) } : null;
-}
-
 export function sysClose(k: Context, call: Syscall): number {
   return filesOf(k).close(call.lo(0)) ? 0 : -EBADF;
 }
@@ -202,11 +146,11 @@ export function sysClose(k: Context, call: Syscall): number {
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
-/** lseek(descriptor, offset, whence): on the files of /proc; the console cannot seek. */
+/** lseek(descriptor, offset, whence): on what /proc has; the console cannot seek. */
 export function sysLseek(k: Context, call: Syscall): number {
   const file = filesOf(k).get(call.lo(0));
   if (file === null) return -EBADF;
-  if (file.kind !== "text") return -ESPIPE;
+  if (file.kind !== "text" && file.kind !== "directory") return -ESPIPE;
   const whence = call.lo(2);
   if (whence !== SEEK_SET && whence !== SEEK_CUR) return -EINVAL;
   const offset = call.long(1) + (whence === SEEK_CUR ? file.position : 0);
@@ -245,9 +189,14 @@ function descriptorLimit(k: Context): number {
 }
 
 function isReadable(file: OpenFile): boolean {
-  return file.kind === "text" || file.kind === "stdin";
+  return file.kind === "text" ? file.readable : file.kind === "stdin" || file.kind === "directory";
 }
 
 function isWritable(file: OpenFile): boolean {
-  return file.kind === "stdout" || file.kind === "stderr";
+  return file.kind === "text" ? file.writable : file.kind === "stdout" || file.kind === "stderr";
+}
+
+/** A file that can be opened for writing and has no way to write (FMODE_CAN_WRITE). */
+function cannotWrite(file: OpenFile): boolean {
+  return file.kind === "text" && file.path === "maps";
 }

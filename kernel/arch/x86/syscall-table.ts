@@ -8,6 +8,7 @@ import * as futex from "../../syscalls/futex.ts";
 import * as identity from "../../syscalls/identity.ts";
 import * as limits from "../../syscalls/limits.ts";
 import * as memory from "../../syscalls/memory.ts";
+import * as open from "../../syscalls/open.ts";
 import * as process from "../../syscalls/process.ts";
 import * as signal from "../../syscalls/signal.ts";
 import type { Syscall, SyscallEntry, SyscallHandler } from "../../syscalls/syscall.ts";
@@ -30,7 +31,7 @@ function sysClone(k: Context, call: Syscall): Work<number> {
 const HANDLERS: Readonly<Record<string, SyscallHandler>> = {
   read: file.sysRead,
   write: file.sysWrite,
-  open: file.sysOpen,
+  open: open.sysOpen,
   close: file.sysClose,
   lseek: file.sysLseek,
   mmap: memory.sysMmap,
@@ -90,7 +91,7 @@ const HANDLERS: Readonly<Record<string, SyscallHandler>> = {
   clock_nanosleep: time.sysClockNanosleep,
   exit_group: process.sysExitGroup,
   tgkill: signal.sysTgkill,
-  openat: file.sysOpenat,
+  openat: open.sysOpenat,
   set_robust_list: futex.sysSetRobustList,
   prlimit64: limits.sysPrlimit64,
   getcpu: identity.sysGetcpu,

@@ -116,7 +116,10 @@ test("a table that threads share ends with its last user; a fork's copy has desc
 });
 
 test("the position of an open file is shared by its descriptors", () => {
-  const file: OpenFile = { kind: "text", path: "maps", pid: 1, content: "abc", position: 0 };
+  const file: OpenFile = {
+    ...({ kind: "text", path: "maps", pid: 1, readable: true, writable: false } as const),
+    ...{ content: "abc", position: 0 },
+  };
   const table = FileTable.standard();
   const fd = table.install(file, 10);
   const copy = table.clone();
