@@ -5,7 +5,7 @@
  */
 import type { Context, Work } from "./context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "./costs.ts";
-import type { CpuSet } from "./cpu-set.ts";
+import { CpuSet } from "./cpu-set.ts";
 import { PERCPU, percpuOf } from "./percpu.ts";
 import { type I32Field, type KPtr, kptrOf, NULL, type PtrField, StructLayout } from "./struct.ts";
 
@@ -34,9 +34,16 @@ export interface CallOptions {
   readonly wait: "wait" | "no-wait";
 }
 
+export interface SendOptions extends CallOptions {
+  /** A core is called only if this holds when its turn comes (on_each_cpu_cond_mask). Preceded by a point. */
+  readonly condition?: (k: Context, cpu: number) => boolean;
+}
+
 export class CrossCalls {
   readonly #functions: CallFunction[] = [];
   readonly #names: string[] = [];
+  /** By sender: cores to interrupt (cpumask_ipi), filled anew by each call. */
+  readonly #toInterrupt: CpuSet[] = [];
   #base = 0;
   #cores = 0;
 
@@ -56,6 +63,12 @@ export class CrossCalls {
   initialize(base: number, cores: number): void {
     this.#base = base;
     this.#cores = cores;
+    for (let core = 0; core < cores; core++) this.#toInterrupt.push(new CpuSet());
+  }
+
+  /** A sender's scratch set. Own core, preemption off. @hot */
+  toInterrupt(from: number): CpuSet {
+    return this.#toInterrupt[from]!;
   }
 
   /** The record for calls from one core to another. @hot */
@@ -83,26 +96,54 @@ export function* smpCallFunctionMany(
   arg: KPtr,
   options: CallOptions,
 ): Work {
+  k.atomicDepth++;
+  yield* sendCalls(k, cpus, kind, arg, options);
+  if (options.wait === "wait") yield* waitForCalls(k, cpus);
+  k.atomicDepth--;
+}
+
+/**
+ * The first half of smp_call_function_many(): every record is queued, then the cores whose queue was empty are
+ * interrupted. What the sender does itself comes between the halves (SCF_RUN_LOCAL). Preemption off.
+ * @param cpus cores that fail the condition of `options` are taken out
+ */
+export function* sendCalls(k: Context, cpus: CpuSet, kind: CallKind, arg: KPtr, options: SendOptions): Work {
   const self = k.cpu.id;
-  const first = nextTarget(cpus, 0, self);
-  if (first < 0) return;
   if (!k.cpu.interruptsEnabled()) {
     k.kernel.assertionFailed(k, "WARNING: smp_call_function_many with interrupts off can deadlock");
   }
-  const vector = nextTarget(cpus, first + 1, self) < 0 ? "single" : "many";
-  k.atomicDepth++;
-  for (let cpu = first; cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
-    yield* queueCall(k, cpu, kind, arg, options);
-    if (k.kernel.crossCallWasEmpty) k.kernel.arch.entry.sendCallFunction(k, cpu, vector);
-  }
-  if (options.wait === "wait") {
-    for (let cpu = first; cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
-      const record = k.kernel.crossCalls.record(self, cpu);
+  const condition = options.condition ?? null;
+  const toInterrupt = k.kernel.crossCalls.toInterrupt(self);
+  toInterrupt.clear();
+  let interrupts = 0;
+  for (let cpu = nextTarget(cpus, 0, self); cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
+    if (condition !== null) {
       if (k.point(COST_ACCESS)) yield;
-      while (isLocked(k, record)) yield;
+      if (!condition(k, cpu)) {
+        cpus.delete(cpu);
+        continue;
+      }
     }
+    yield* queueCall(k, cpu, kind, arg, options);
+    if (!k.kernel.crossCallWasEmpty) continue;
+    toInterrupt.add(cpu);
+    interrupts++;
   }
-  k.atomicDepth--;
+  const vector = interrupts === 1 ? "single" : "many";
+  for (let cpu = toInterrupt.next(0); cpu >= 0; cpu = toInterrupt.next(cpu + 1)) {
+    if (k.point(COST_ACCESS)) yield;
+    k.kernel.arch.entry.sendCallFunction(k, cpu, vector);
+  }
+}
+
+/** The second half: waits until every core of `cpus` but this one has run the function. */
+export function* waitForCalls(k: Context, cpus: CpuSet): Work {
+  const self = k.cpu.id;
+  for (let cpu = nextTarget(cpus, 0, self); cpu >= 0; cpu = nextTarget(cpus, cpu + 1, self)) {
+    const record = k.kernel.crossCalls.record(self, cpu);
+    if (k.point(COST_ACCESS)) yield;
+    while (isLocked(k, record)) yield;
+  }
 }
 
 /** smp_call_function_single() to another core. */

@@ -13,7 +13,7 @@ import { CR3_HI_NO_FLUSH } from "../../../mmu/index.ts";
 import type { Context, Work } from "../../context.ts";
 import { COST_ACCESS, COST_ATOMIC, COST_IRQ_MASK } from "../../costs.ts";
 import { CpuSet } from "../../cpu-set.ts";
-import { type CallKind, smpCallFunctionMany } from "../../cross-call.ts";
+import { type CallKind, type SendOptions, sendCalls, waitForCalls } from "../../cross-call.ts";
 import type { Kernel } from "../../kernel.ts";
 import { irqRestore, irqSave } from "../../locking/spinlock.ts";
 import { memoryOf } from "../../mm/memory.ts";
@@ -189,7 +189,7 @@ export class X86Tlb {
     this.#kernel.observer?.flushBegin(k, mm, start, end, tables);
     k.atomicDepth++;
     const core = thisCpu(k);
-    const whole = end === 0 || (end - start) / stride > SINGLE_PAGE_FLUSH_CEILING;
+    const whole = end === 0 || Math.floor((end - start) / stride) > SINGLE_PAGE_FLUSH_CEILING;
     if (k.point(COST_ATOMIC)) yield;
     const gen = mmTlbGen.add(ram, mm, 1);
     const info = kptrOf(core + FLUSH_INFO);
@@ -199,14 +199,6 @@ export class X86Tlb {
     infoNewGen.set(ram, info, gen);
     infoInitiator.set(ram, info, k.cpu.id);
     infoStride.set(ram, info, whole ? 0 : stride);
-    if (mm === loadedMm.get(ram, core)) {
-      if (k.point(COST_IRQ_MASK)) yield;
-      const enabled = irqSave(k);
-      yield* this.flushTlbFunc(k, info);
-      irqRestore(k, enabled);
-      if (k.point(COST_IRQ_MASK)) yield;
-    }
-    // The other cores of the mask; lazy ones only if tables were freed, as their walkers may still use them.
     const targets = this.#targets[k.cpu.id]!;
     const words = (this.#targets.length + 31) >>> 5;
     for (let word = 0; word < words; word++) {
@@ -214,18 +206,27 @@ export class X86Tlb {
       targets.words[word] = mmCpumask.word(ram, mm, word);
     }
     targets.delete(k.cpu.id);
-    if (tables === "tables-kept") {
-      for (let cpu = targets.next(0); cpu >= 0; cpu = targets.next(cpu + 1)) {
-        if (k.point(COST_ACCESS)) yield;
-        if (isLazy.get(ram, percpuOf(this.#kernel, cpu)) !== 0) targets.delete(cpu);
-      }
-    }
-    if (!targets.isEmpty()) {
+    if (targets.isEmpty()) {
+      if (mm === loadedMm.get(ram, core)) yield* this.#flushHere(k, info);
+    } else {
+      // The others' flushes overlap with ours.
       memoryOf(k).events.count(k.cpu.id, TLB_REMOTE_FLUSH);
-      yield* smpCallFunctionMany(k, targets, this.#flushKind, info, WAIT);
+      yield* sendCalls(k, targets, this.#flushKind, info, tables === "tables-freed" ? ALL : UNLESS_LAZY);
+      const skipsSelf = tables === "tables-kept" && isLazy.get(ram, core) !== 0;
+      if (mm === loadedMm.get(ram, core) && !skipsSelf) yield* this.#flushHere(k, info);
+      yield* waitForCalls(k, targets);
     }
     k.atomicDepth--;
     this.#kernel.observer?.flushEnd(k, mm, start, end);
+  }
+
+  /** This core's share of its own flush. */
+  *#flushHere(k: Context, info: KPtr): Work {
+    if (k.point(COST_IRQ_MASK)) yield;
+    const enabled = irqSave(k);
+    yield* this.flushTlbFunc(k, info);
+    irqRestore(k, enabled);
+    if (k.point(COST_IRQ_MASK)) yield;
   }
 
   /** flush_tlb_func(): what a core does for one flush, its own or another's. Interrupts off. */
@@ -260,17 +261,18 @@ export class X86Tlb {
     }
     const stride = infoStride.get(ram, info);
     if (stride !== 0 && newGen === localGen + 1 && newGen === mmGen) {
+      const start = infoStart.get(ram, info);
       const end = infoEnd.get(ram, info);
-      for (let page = infoStart.get(ram, info); page < end; page += stride) {
+      for (let page = start; page < end; page += stride) {
         if (k.point(COST_ACCESS)) yield;
         x86(k).invlpg(pageLo(page), pageHi(page));
-        events.count(k.cpu.id, TLB_LOCAL_FLUSH_ONE);
       }
+      if (local) events.add(k.cpu.id, TLB_LOCAL_FLUSH_ONE, Math.floor((end - start) / stride));
     } else {
       if (k.point(COST_ACCESS)) yield;
       // A write of the same value without the no-flush bit drops all entries of the context but global ones.
       x86(k).writeCr3(x86(k).cr3Lo, x86(k).cr3Hi);
-      events.count(k.cpu.id, TLB_LOCAL_FLUSH_ALL);
+      if (local) events.count(k.cpu.id, TLB_LOCAL_FLUSH_ALL);
     }
     slotTlbGen.set(ram, slot, mmGen);
   }
@@ -302,4 +304,9 @@ export class X86Tlb {
   }
 }
 
-const WAIT = { wait: "wait" } as const;
+/** Cores whose walkers may use freed tables are all of the mask; else lazy ones are left out (tlb_is_not_lazy). */
+const ALL: SendOptions = { wait: "wait" };
+const UNLESS_LAZY: SendOptions = {
+  wait: "wait",
+  condition: (k, cpu) => isLazy.get(k.ram, percpuOf(k.kernel, cpu)) === 0,
+};
