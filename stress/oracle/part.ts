@@ -1,0 +1,108 @@
+/**
+ * A part of the oracle, and how the parts of one world hear of the run. A part is told of kernel events by the methods of
+ * KernelObserver that it has; the fan calls, for each event, only the parts that listen to it.
+ */
+import type { Kernel, KernelObserver, Memory } from "../../kernel/index.ts";
+import type { Report } from "./violation.ts";
+
+/** What a part judges. */
+export interface OracleWorld {
+  readonly kernel: Kernel;
+  readonly memory: Memory;
+  readonly report: Report;
+}
+
+export interface OraclePart {
+  readonly name: string;
+  /** The kernel events that it listens to. */
+  readonly events: Partial<KernelObserver>;
+  /** The start state is reached: what is known now is where every run begins. */
+  mark(): void;
+  /** The machine was restored to the start state. Costs what was touched since. */
+  start(): void;
+  /**
+   * The run is over.
+   * @param state "parked": every task is in user mode; "off": the machine has powered off; "stopped": anything else
+   */
+  atEnd?(state: EndState): void;
+}
+
+export type EndState = "parked" | "off" | "stopped";
+
+type Method = (...args: unknown[]) => void;
+
+const METHODS = [
+  "syscallEnter",
+  "syscallExit",
+  "trapEnd",
+  "faultBegin",
+  "userCopyFailed",
+  "signalForced",
+  "mmWriteLocked",
+  "mmWriteUnlock",
+  "mmWriteDowngrade",
+  "mmReadLocked",
+  "mmReadUnlock",
+  "mmCreated",
+  "mmForked",
+  "mmExit",
+  "pteSet",
+  "tableLinked",
+  "tableFreed",
+  "flushBegin",
+  "flushEnd",
+  "lockAcquired",
+  "lockContended",
+  "lockGranted",
+  "lockReleased",
+  "slabGrown",
+  "objectAllocated",
+  "objectFreed",
+  "allocatorBegin",
+  "allocatorEnd",
+  "frameAllocated",
+  "frameFreed",
+  "rcuReadLock",
+  "rcuReadUnlock",
+  "rcuQueued",
+  "rcuCallback",
+  "rcuQuiescent",
+  "gracePeriodEnd",
+  "contextSwitch",
+  "assertionFailed",
+] as const satisfies readonly (keyof KernelObserver)[];
+
+/** Every event is forwarded: a name that is missing above does not compile. */
+type Missing = Exclude<keyof KernelObserver, (typeof METHODS)[number]>;
+const complete: Missing extends never ? true : never = true;
+
+/** One observer for several parts, called in their order; an event that nobody listens to costs an empty call. */
+export function observerOf(listeners: readonly Partial<KernelObserver>[]): KernelObserver {
+  const methods: Record<string, Method> = {};
+  for (const name of METHODS) {
+    const called: Method[] = [];
+    for (const listener of listeners) {
+      const method = listener[name] as Method | undefined;
+      if (method !== undefined) called.push(method.bind(listener));
+    }
+    methods[name] = together(called);
+  }
+  if (!complete) throw new Error("observerOf: an event is not forwarded");
+  return methods as unknown as KernelObserver;
+}
+
+/** The longest event has eight arguments; passing them by name allocates nothing. */
+function together(called: readonly Method[]): Method {
+  const [first, second] = called;
+  if (called.length === 0) return () => {};
+  if (called.length === 1) return first!;
+  if (called.length === 2) {
+    return (a, b, c, d, e, f, g, h) => {
+      first!(a, b, c, d, e, f, g, h);
+      second!(a, b, c, d, e, f, g, h);
+    };
+  }
+  return (a, b, c, d, e, f, g, h) => {
+    for (let index = 0; index < called.length; index++) called[index]!(a, b, c, d, e, f, g, h);
+  };
+}
