@@ -101,6 +101,8 @@ export interface TranslationUnit {
   isAddress(hi: number): boolean;
   /** A read or permission probe without side effects (debugger, ledger): physical address or -1. */
   probe(lo: number, hi: number): number;
+  /** A walk is in progress: the next event of the core is the MMU's. */
+  readonly isWalking: boolean;
   /** Forgets the walk in progress (the instruction was abandoned, for example for an interrupt). */
   abandon(): void;
   /** The policy may evict and prefetch now, whatever the core is doing; called between slices. */

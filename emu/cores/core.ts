@@ -71,6 +71,9 @@ export interface InterruptSource {
   readonly nextEventTime: number;
   /** The same for what no mask holds off (NMI, INIT): what a core with interrupts masked waits for. */
   readonly nextUnmaskableTime: number;
+  /** Of `nextEventTime`: the first message in flight, and the core's timer. */
+  readonly nextMessageTime: number;
+  readonly timerTime: number;
   /** Makes what is due at `clock` pending. */
   advance(clock: number): void;
 }
@@ -107,8 +110,12 @@ export abstract class Core implements Cpu {
   #waitValue = 0;
   /** Undefined and unimplemented instructions by trap number (undefinedMnemonic() of the frontend names them). */
   readonly undefinedCounts: Map<number, number> = new Map();
+  /** Hints to a spinning thread (PAUSE, YIELD) that user code executed. */
+  pauses = 0;
   /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
   sliceEnds = false;
+  /** Exploring runs: accepting an interrupt is an event, and the scheduler has granted it. */
+  acceptGranted = false;
 
   accessPa = 0;
 
@@ -196,7 +203,7 @@ export abstract class Core implements Cpu {
 
   #pointSlow(): boolean {
     this.interrupts.advance(this.clock);
-    if (this.interruptDeliverable()) return true;
+    if (this.#acceptsInterrupt()) return true;
     const yields = this.sliceEnds || (this.clock >= this.kernelLimit && this.host.pointReached(this));
     this.updatePointLimit();
     return yields;
@@ -275,6 +282,22 @@ export abstract class Core implements Cpu {
     return Math.max(this.clock, this.#nextAcceptableTime());
   }
 
+  /**
+   * Exploring runs: the virtual time at which the core can accept an interrupt that is pending or in flight, its mask
+   * considered; Infinity: none. The timer is not one of them, see timerTime().
+   */
+  acceptTime(): number {
+    this.interrupts.advance(this.clock);
+    if (this.interruptDeliverable()) return this.clock;
+    if (!this.interruptsEnabled()) return Math.max(this.clock, this.interrupts.nextUnmaskableTime);
+    return Math.max(this.clock, this.interrupts.nextMessageTime);
+  }
+
+  /** Exploring runs: when the core's timer is due if the core would accept it; Infinity: not armed, or masked. */
+  timerTime(): number {
+    return this.interruptsEnabled() ? this.interrupts.timerTime : Number.POSITIVE_INFINITY;
+  }
+
   /** When something may become deliverable that is not masked now. */
   #nextAcceptableTime(): number {
     return this.interruptsEnabled() ? this.interrupts.nextEventTime : this.interrupts.nextUnmaskableTime;
@@ -287,7 +310,7 @@ export abstract class Core implements Cpu {
 
   /** The word that the core spins on has changed. @hot */
   wordChanged(): boolean {
-    return this.waitAddress >= 0 && this.ram.read32(this.waitAddress) !== this.#waitValue;
+    return this.waitAddress >= 0 && this.ram.i32[this.waitAddress >>> 2] !== this.#waitValue;
   }
 
   /** Ends the spin at a virtual time: the skipped iterations are charged. */
@@ -311,8 +334,8 @@ export abstract class Core implements Cpu {
     this.waitAddress = -1;
     if (this.phase === "halted") {
       this.interrupts.advance(this.clock);
-      if (!this.interruptDeliverable()) return;
-      this.acceptInterrupt();
+      if (!this.#acceptsInterrupt()) return;
+      this.#accept();
     }
     while (!host.stopped) {
       switch (this.phase) {
@@ -321,9 +344,9 @@ export abstract class Core implements Cpu {
           if (progressed && this.clock >= this.userLimit) return;
           progressed = true;
           this.interrupts.advance(this.clock);
-          if (this.interruptDeliverable()) {
+          if (this.#acceptsInterrupt()) {
             host.engine.abandon(this);
-            this.acceptInterrupt();
+            this.#accept();
             break;
           }
           if (host.engine.execute(this) !== "phase") return;
@@ -337,8 +360,8 @@ export abstract class Core implements Cpu {
         }
         case "kernel": {
           this.interrupts.advance(this.clock);
-          if (this.interruptDeliverable()) {
-            this.acceptInterrupt();
+          if (this.#acceptsInterrupt()) {
+            this.#accept();
             break;
           }
           host.kernel.run(this);
@@ -356,11 +379,21 @@ export abstract class Core implements Cpu {
   goesOn(): boolean {
     if (this.phase !== "execute" || this.sliceEnds || this.clock >= this.userLimit) return false;
     this.interrupts.advance(this.clock);
-    return !this.interruptDeliverable();
+    return !this.#acceptsInterrupt();
   }
 
   /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
   #continues(): boolean {
-    return this.waitAddress < 0 && !this.sliceEnds && this.interruptDeliverable();
+    return this.waitAddress < 0 && !this.sliceEnds && this.#acceptsInterrupt();
+  }
+
+  /** An interrupt is pending that the core accepts now. @hot */
+  #acceptsInterrupt(): boolean {
+    return this.interruptDeliverable() && (this.acceptGranted || !this.budget.exploring);
+  }
+
+  #accept(): void {
+    this.acceptGranted = false;
+    this.acceptInterrupt();
   }
 }

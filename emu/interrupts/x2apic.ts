@@ -181,6 +181,15 @@ export class X2Apic implements InterruptSource {
     return masked ? message : Math.min(message, this.#timer.due);
   }
 
+  get nextMessageTime(): number {
+    return this.#messages.firstTime;
+  }
+
+  get timerTime(): number {
+    const masked = (this.#words[this.#base + LVT_FIRST] & LVT_MASKED) !== 0;
+    return masked ? Number.POSITIVE_INFINITY : this.#timer.due;
+  }
+
   get nextUnmaskableTime(): number {
     return this.#messages.count === 0
       ? Number.POSITIVE_INFINITY

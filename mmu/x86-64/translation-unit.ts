@@ -234,6 +234,10 @@ export class X86TranslationUnit implements TranslationUnit {
 
   // Registers
 
+  get isWalking(): boolean {
+    return this.#words[S_WALK + W_PHASE] !== PHASE_IDLE;
+  }
+
   get cr3Lo(): number {
     return this.#words[S_CR3_LO];
   }

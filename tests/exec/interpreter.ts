@@ -41,6 +41,7 @@ type Mode = "fast TLB filled" | "fast TLB empty" | "suspended at every event";
 
 /** A scene's pages as a translation unit. Every first access to a page takes a walk of WALK_READS events. */
 class SceneMmu implements TranslationUnit {
+  readonly isWalking = false;
   readonly fast: Int32Array = new Int32Array(FAST_WORDS);
   readonly fault: TranslationFault = {
     cause: "none",
@@ -149,6 +150,8 @@ class SceneCore extends Core {
   readonly interrupts: InterruptSource = {
     nextEventTime: Number.POSITIVE_INFINITY,
     nextUnmaskableTime: Number.POSITIVE_INFINITY,
+    nextMessageTime: Number.POSITIVE_INFINITY,
+    timerTime: Number.POSITIVE_INFINITY,
     advance: () => {},
   };
   readonly regime = USER;

@@ -104,8 +104,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   readonly interrupts: X2Apic;
   readonly gpr: Int32Array;
   readonly profile: X86Profile;
-  /** PAUSE instructions executed at CPL 3: a scheduler may demote the thread. */
-  pauses = 0;
   /** External interrupts and NMIs accepted. */
   interruptsAccepted = 0;
   readonly #boundary: Boundary;

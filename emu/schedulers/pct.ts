@@ -1,0 +1,86 @@
+/**
+ * `pct`: probabilistic concurrency testing. Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with
+ * Probabilistic Guarantees of Finding Bugs", ASPLOS 2010. Every agent has a random priority, and the highest that can
+ * go on does; at d-1 random steps the running agent falls below all others. A bug of depth d among n agents and k
+ * steps is found with probability at least 1 / (n k^(d-1)) in each run.
+ *
+ * An interrupt or a timer is a new agent each time it becomes possible, and draws a priority of its own. Code that spins
+ * falls below all others too: it is waiting for one of them (the paper's section 3.4 does the same at yields).
+ */
+import { AGENTS_PER_CORE, type Agent, type Choices, ROLE_INTERRUPT, type Strategy } from "./exploring.ts";
+import { RandomNumbers } from "./random-numbers.ts";
+
+const PRIORITIES = 0x4000_0000;
+const FAIL_ODDS = 4;
+
+export interface PctOptions {
+  readonly seed: number;
+  /** d, at least 1: ordering constraints that make the bug. */
+  readonly depth: number;
+  /** k: decisions of a run, as measured. */
+  readonly steps: number;
+  /** Agents of the machine: cores * AGENTS_PER_CORE. */
+  readonly agents: number;
+}
+
+/** The paper's bound for one run. */
+export function pctBound(agents: number, steps: number, depth: number): number {
+  return 1 / (agents * steps ** (depth - 1));
+}
+
+export class Pct implements Strategy {
+  readonly name = "pct";
+  readonly #random: RandomNumbers;
+  /** 0: none drawn yet. Fallen ones are negative, the latest lowest. */
+  readonly #priority: Float64Array;
+  /** Was among the choices at the last decision. */
+  readonly #seen: Uint8Array;
+  /** Steps at which the running agent falls, ascending. */
+  readonly #changes: number[] = [];
+  #step = 0;
+  #nextChange = 0;
+  #lowest = 0;
+
+  constructor(options: PctOptions) {
+    this.#random = new RandomNumbers(options.seed);
+    this.#priority = new Float64Array(options.agents);
+    this.#seen = new Uint8Array(options.agents);
+    for (let change = 1; change < options.depth; change++) {
+      this.#changes.push(this.#random.below(Math.max(options.steps, 1)));
+    }
+    this.#changes.sort((a, b) => a - b);
+  }
+
+  choose(choices: Choices): Agent {
+    const { agents, count, current } = choices;
+    if (choices.spins) this.#fall(current);
+    const step = this.#step++;
+    while (this.#nextChange < this.#changes.length && this.#changes[this.#nextChange]! <= step) {
+      this.#nextChange++;
+      if (current >= 0) this.#fall(current);
+    }
+    const priority = this.#priority;
+    const seen = this.#seen;
+    let best = agents[0]!;
+    let bestPriority = Number.NEGATIVE_INFINITY;
+    for (let at = 0; at < count; at++) {
+      const agent = agents[at]!;
+      const isNew = agent % AGENTS_PER_CORE >= ROLE_INTERRUPT && seen[agent] !== step % 255;
+      if (priority[agent] === 0 || isNew) priority[agent] = 1 + this.#random.below(PRIORITIES);
+      seen[agent] = (step + 1) % 255;
+      if (priority[agent]! > bestPriority) {
+        bestPriority = priority[agent]!;
+        best = agent;
+      }
+    }
+    return best;
+  }
+
+  fails(): boolean {
+    return this.#random.below(FAIL_ODDS) === 0;
+  }
+
+  #fall(agent: Agent): void {
+    this.#priority[agent] = --this.#lowest;
+  }
+}
