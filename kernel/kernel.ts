@@ -97,6 +97,11 @@ export class Kernel implements KernelPort {
     this.rcuSyncKind = registerPercpuRwsem(this);
   }
 
+  /** What executes in the kernel now, or executed last. @hot */
+  get running(): Context {
+    return this.current[this.#activeCpu.id]!;
+  }
+
   /** Prepares the boot core; the machine then starts it. */
   boot(): void {
     this.arch.entry.startBootCore(this);
