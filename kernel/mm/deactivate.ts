@@ -8,7 +8,7 @@ import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { pageMapcount } from "./page.ts";
 import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
-import { walkTables } from "./zap.ts";
+import { TableWalk } from "./table-walk.ts";
 
 /**
  * Clears the accessed bit of entries that alone map their page, and flushes them. Locks: mmap_lock for read.
@@ -16,7 +16,13 @@ import { walkTables } from "./zap.ts";
  */
 export function* deactivateRange(k: Context, mm: KPtr, start: number, end: number): Work {
   const gather = yield* gatherBegin(k, mm, "range");
-  yield* walkTables(k, mm, start, end, (pmdSlot, from, to) => deactivateTable(k, gather, pmdSlot, from, to));
+  const walk = new TableWalk(memoryOf(k), mm, start, end);
+  while (walk.at < end) {
+    if (k.point(COST_PTE)) yield;
+    if (!walk.read()) continue;
+    yield* deactivateTable(k, gather, walk.pmdSlot, walk.at, walk.next);
+    walk.leave();
+  }
   yield* gatherFinish(k, gather);
 }
 

@@ -34,6 +34,7 @@ import { doFault } from "./shmem-fault.ts";
 import {
   COW_COPY,
   COW_REUSE,
+  PGFAULT,
   SPF_ABORT_ANON_VMA,
   SPF_ABORT_SWAP,
   SPF_ATTEMPT_ANON,
@@ -55,6 +56,8 @@ import { pageHi, pageLo } from "./vpn.ts";
 /** handle_mm_fault() under mmap_lock: walks, allocating upper tables, and handles the entry. @returns VM_FAULT_* */
 export function* handleMmFault(k: Context, f: FaultState): Work<number> {
   const m = memoryOf(k);
+  // Under mmap_lock no fault is retried, so it counts whatever becomes of it.
+  m.events.count(k.cpu.id, PGFAULT);
   const ram = k.ram;
   const format = m.format;
   const vaLo = pageLo(f.page);
@@ -220,6 +223,8 @@ function* doWpPage(k: Context, f: FaultState): Work<number> {
     f.oldPage = page;
   }
   yield* unlockPte(k, f);
+  // The table is mapped again under the lock, when it is known to be linked still.
+  f.pteSlot = NO_SLOT;
   return yield* wpPageCopy(k, f);
 }
 

@@ -33,6 +33,7 @@ import { mmapWriteLockKillable, mmapWriteLockNested, mmapWriteUnlock } from "./m
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { allocateToPmd, installTable, NO_SLOT, pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { pageDupRmap, pageIsAnon } from "./rmap.ts";
+import { TableWalk } from "./table-walk.ts";
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
@@ -49,7 +50,6 @@ import {
 } from "./vma.ts";
 import { insertVma } from "./vma-adjust.ts";
 import { duplicateVma, freeVma, getVmaObject } from "./vma-lifetime.ts";
-import { walkTables } from "./zap.ts";
 
 /** What a child's address space takes over as it is. */
 const COPIED = [
@@ -142,9 +142,14 @@ function* copyPageRange(k: Context, vma: KPtr, source: KPtr): Work<number> {
   const isCow = (vmFlags.get(ram, source) & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
   let error = 0;
   if (isCow) invalidateRangeStart(k, old);
-  yield* walkTables(k, old, vmStart.get(ram, source), vmEnd.get(ram, source), function* (slot, from, to) {
-    if (error === 0) error = yield* copyTable(k, mm, old, slot, from, to, isCow);
-  });
+  const end = vmEnd.get(ram, source);
+  const walk = new TableWalk(memoryOf(k), old, vmStart.get(ram, source), end);
+  while (walk.at < end && error === 0) {
+    if (k.point(COST_PTE)) yield;
+    if (!walk.read()) continue;
+    error = yield* copyTable(k, mm, old, walk.pmdSlot, walk.at, walk.next, isCow);
+    walk.leave();
+  }
   if (isCow) invalidateRangeEnd(k, old);
   return error;
 }

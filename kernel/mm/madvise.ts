@@ -17,6 +17,7 @@ import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { PG_SWAPBACKED, pageFlags } from "./page.ts";
 import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { populateAdvised } from "./populate.ts";
+import { TableWalk } from "./table-walk.ts";
 import { PGLAZYFREE } from "./vm-events.ts";
 import {
   VM_DONTCOPY,
@@ -37,7 +38,7 @@ import {
 import { mergeVma, splitVma } from "./vma-adjust.ts";
 import { findVma } from "./vma-tree.ts";
 import { pageOf, pagesOfBytes } from "./vpn.ts";
-import { walkTables, zapPageRange } from "./zap.ts";
+import { zapPageRange } from "./zap.ts";
 
 export const MADV_NORMAL = 0;
 export const MADV_RANDOM = 1;
@@ -175,7 +176,13 @@ function* adviseVma(
 function* freeLazily(k: Context, mm: KPtr, start: number, end: number): Work {
   const gather = yield* gatherBegin(k, mm, "range");
   invalidateRangeStart(k, mm);
-  yield* walkTables(k, mm, start, end, (pmdSlot, from, to) => freeTableLazily(k, gather, pmdSlot, from, to));
+  const walk = new TableWalk(memoryOf(k), mm, start, end);
+  while (walk.at < end) {
+    if (k.point(COST_PTE)) yield;
+    if (!walk.read()) continue;
+    yield* freeTableLazily(k, gather, walk.pmdSlot, walk.at, walk.next);
+    walk.leave();
+  }
   invalidateRangeEnd(k, mm);
   yield* gatherFinish(k, gather);
 }
@@ -205,7 +212,10 @@ function* freeTableLazily(k: Context, gather: Gather, pmdSlot: number, start: nu
       gather.noteEntry(at);
     }
     const page = m.frames.map.page(format.frame(lo, hi));
-    pageFlags.set(ram, page, pageFlags.get(ram, page) & ~PG_SWAPBACKED);
+    // mark_page_lazyfree(): once, as only reclaim that finds the page dirty would take the mark away.
+    const flags = pageFlags.get(ram, page);
+    if ((flags & PG_SWAPBACKED) === 0) continue;
+    pageFlags.set(ram, page, flags & ~PG_SWAPBACKED);
     m.events.count(k.cpu.id, PGLAZYFREE);
   }
   if (k.point(COST_UNLOCK)) yield;

@@ -1,6 +1,8 @@
 /**
  * Counters of memory events under their published names: those of /proc/vmstat, and Lespinasse's speculative-fault
- * statistics ("mm: anon spf statistics"). Each core counts for itself; readers add up.
+ * statistics ("mm: anon spf statistics"). Each core counts for itself; readers add up. pgfault counts every fault that
+ * the fault core completed, those of MAP_POPULATE and failed ones too, but no attempt that is made again under mmap_lock
+ * (mm_account_fault() since 6.4; in 5.17 such a fault counted twice).
  */
 
 /** Index of an event: its place in EVENT_NAMES. */

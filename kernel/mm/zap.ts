@@ -17,20 +17,6 @@ import { pageIsAnon, pageRemoveRmap } from "./rmap.ts";
 import { TableWalk } from "./table-walk.ts";
 import { vmEnd, vmMm, vmNext, vmStart } from "./vma.ts";
 
-/** Calls back for each level-2 slot with a table below it in pages start … end-1. */
-export type PmdVisitor = (pmdSlot: number, start: number, end: number) => Work;
-
-/** Walks the tables that exist over pages start … end-1. Locks: mmap_lock. */
-export function* walkTables(k: Context, mm: KPtr, start: number, end: number, visit: PmdVisitor): Work {
-  const walk = new TableWalk(memoryOf(k), mm, start, end);
-  while (walk.at < end) {
-    if (k.point(COST_PTE)) yield;
-    if (!walk.read()) continue;
-    yield* visit(walk.pmdSlot, walk.at, walk.next);
-    walk.leave();
-  }
-}
-
 /** zap_pte_range() over the part of one table. Locks: mmap_lock, either mode. */
 function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, end: number): Work {
   const m = memoryOf(k);

@@ -32,7 +32,7 @@ import {
   mmapWake,
 } from "../../mm/mmap-lock.ts";
 import { expandStackAndDowngrade, upgradeForStack } from "../../mm/stack.ts";
-import { PGFAULT, SPF_ABORT } from "../../mm/vm-events.ts";
+import { SPF_ABORT } from "../../mm/vm-events.ts";
 import { VM_GROWSDOWN, VM_PKEY_MASK_HI, vmFlags, vmFlagsHi, vmStart } from "../../mm/vma.ts";
 import { findVma } from "../../mm/vma-tree.ts";
 import { pageOf } from "../../mm/vpn.ts";
@@ -112,10 +112,7 @@ function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boole
   }
   if (m.design.attempts) {
     const result = yield* m.design.attempt(k, f);
-    if (result === 0) {
-      m.events.count(k.cpu.id, PGFAULT);
-      return;
-    }
+    if (result === 0) return;
     if (result !== NOT_ATTEMPTED && (yield* endAttempt(k, m, frame, f, result))) return;
   }
   for (;;) {
@@ -141,7 +138,6 @@ function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boole
     if ((result & VM_FAULT_RETRY) === 0 || (f.flags & FAULT_FLAG_ALLOW_RETRY) === 0) {
       if (k.point(COST_UNLOCK)) yield;
       if (mmapReadRelease(k, f.mm)) yield* mmapWake(k, f.mm);
-      m.events.count(k.cpu.id, PGFAULT);
       if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
       return;
     }
@@ -154,7 +150,6 @@ function* endAttempt(k: Context, m: Memory, frame: KPtr, f: FaultState, result: 
   if (result !== ABORTED) {
     if (isSignalled(k, f, result)) return true;
     if ((result & VM_FAULT_RETRY) === 0) {
-      m.events.count(k.cpu.id, PGFAULT);
       if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
       return true;
     }

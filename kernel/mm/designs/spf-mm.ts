@@ -30,6 +30,7 @@ import { mmuNotifierTrylock, mmuNotifierUnlock } from "../mmu-notifier.ts";
 import { NO_SLOT, pteSlot, ptlOf, tableOf } from "../page-table.ts";
 import { rbLeft, rbRight } from "../rbtree.ts";
 import {
+  PGFAULT,
   SPF_ABORT_ACCESS_ERROR,
   SPF_ABORT_NO_SPECULATE,
   SPF_ABORT_ODD,
@@ -70,7 +71,10 @@ export class SpfMm extends FaultDesign {
     let result = VM_FAULT_RETRY;
     if (yield* this.walk(k, f)) result = yield* handlePteFault(k, f);
     f.flags &= ~FAULT_FLAG_SPECULATIVE;
-    if ((result & VM_FAULT_RETRY) === 0) events.count(k.cpu.id, SPF_HANDLED);
+    if ((result & VM_FAULT_RETRY) === 0) {
+      events.count(k.cpu.id, SPF_HANDLED);
+      events.count(k.cpu.id, PGFAULT);
+    }
     return result;
   }
 

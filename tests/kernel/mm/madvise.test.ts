@@ -8,6 +8,7 @@ import * as advices from "../../../kernel/mm/madvise.ts";
 import { mmMapCount, mmRssAnon } from "../../../kernel/mm/mm-struct.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from "../../../kernel/mm/mmap.ts";
 import { findPteSlot, NO_SLOT } from "../../../kernel/mm/page-table.ts";
+import { PGFAULT, PGLAZYFREE } from "../../../kernel/mm/vm-events.ts";
 import { VM_DONTEXPAND, vmFlags, vmFlagsHi } from "../../../kernel/mm/vma.ts";
 import { findVma } from "../../../kernel/mm/vma-tree.ts";
 import { halves, inMm, load, MmMachine, mapPages, store, unmapPages } from "./support/mm-machine.ts";
@@ -198,5 +199,26 @@ describe("what madvise does", () => {
       cpu.writePkru(0b0100);
       expect(yield* advise(k, BASE, 1, advices.MADV_POPULATE_READ)).toBe(-EINVAL);
     });
+  });
+});
+
+test("pglazyfree counts a page once, however often it is given up", () => {
+  run(function* (k, machine) {
+    const { events } = machine.memory;
+    yield* mapPages(k, BASE, 4, 3, FIXED);
+    for (let page = 0; page < 3; page++) yield* store(k, BASE + page, 1);
+    expect(yield* advise(k, BASE, 4, advices.MADV_FREE)).toBe(0);
+    expect(events.total(PGLAZYFREE)).toBe(3);
+    expect(yield* advise(k, BASE, 4, advices.MADV_FREE)).toBe(0);
+    expect(events.total(PGLAZYFREE)).toBe(3);
+  });
+});
+
+test("pages that are populated count as faults", () => {
+  run(function* (k, machine) {
+    yield* mapPages(k, BASE, 4, 3, FIXED);
+    const faults = machine.memory.events.total(PGFAULT);
+    expect(yield* advise(k, BASE, 3, advices.MADV_POPULATE_WRITE)).toBe(0);
+    expect(machine.memory.events.total(PGFAULT)).toBe(faults + 3);
   });
 });
