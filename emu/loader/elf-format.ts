@@ -43,6 +43,26 @@ export const P_ALIGN = 48;
 export const PROGRAM_HEADER_BYTES = 56;
 export const SECTION_HEADER_BYTES = 64;
 
+export const SH_TYPE = 4;
+export const SH_OFFSET = 24;
+export const SH_SIZE = 32;
+export const SH_LINK = 40;
+export const SH_ENTSIZE = 56;
+export const SHT_SYMTAB = 2;
+export const SHT_STRTAB = 3;
+
+export const ST_NAME = 0;
+export const ST_INFO = 4;
+export const ST_SHNDX = 6;
+export const ST_VALUE = 8;
+export const ST_SIZE = 16;
+export const SYMBOL_BYTES = 24;
+export const SHN_UNDEF = 0;
+export const SHN_ABS = 0xfff1;
+export const STT_NOTYPE = 0;
+export const STT_OBJECT = 1;
+export const STT_FUNC = 2;
+
 export const PT_LOAD = 1;
 export const PT_INTERP = 3;
 export const PT_GNU_STACK = 0x6474_e551;

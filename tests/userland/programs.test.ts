@@ -4,20 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import {
-  decode,
-  disassemble,
-  Instruction,
-  type OperandSpec,
-  type Row,
-} from "../../emu/frontends/x86-64/index.ts";
-import { type ElfImage, parseElf } from "../../emu/loader/index.ts";
-import { UserError } from "../../emu/user-error.ts";
-import { x86Limits } from "../emu/loader/limits.ts";
+import { programImage, wrongInstructions } from "./program-file.ts";
 
 const USERLAND = fileURLToPath(new URL("../../userland", import.meta.url));
 const BIN = join(USERLAND, "bin/x86-64");
 const TOOLCHAIN = "toolchain.txt";
+const SCENARIOS = "scenarios";
+const MANIFEST = "scenarios.json";
 
 /** Larger than any program needs to be; a library or padding crept in if one passes it. */
 const MAX_FILE_BYTES = 24 << 10;
@@ -36,28 +29,6 @@ const { programs } = JSON.parse(readFileSync(join(USERLAND, "programs.json"), "u
   readonly programs: readonly ProgramEntry[];
 };
 
-function image(file: string): ElfImage {
-  const parsed = parseElf(readFileSync(join(BIN, file)), file, x86Limits(256 << 20));
-  if (parsed instanceof UserError) throw parsed;
-  return parsed;
-}
-
-const VECTOR_FILES: ReadonlySet<OperandSpec["file"]> = new Set(["mm", "xmm", "ymm", "st"]);
-
-/** Every instruction of the executable segment, in order. */
-function* instructions(file: string): Generator<{ readonly text: string; readonly row: Row }> {
-  const { bytes, segments } = image(file);
-  const code = segments.find((segment) => segment.executable)!;
-  const end = code.fileOffset + code.fileBytes;
-  const found = new Instruction();
-  for (let at = code.fileOffset; at < end; at += found.lengthBytes) {
-    const address = code.va + BigInt(at - code.fileOffset);
-    const status = decode(bytes, at, end, found);
-    if (status !== "ok") throw new Error(`${file}: ${status} instruction at ${address.toString(16)}`);
-    yield { text: disassemble(found, address), row: found.row! };
-  }
-}
-
 describe("the table of programs", () => {
   const sources = readdirSync(join(USERLAND, "programs")).map((name) => name.replace(/\.c$/, ""));
 
@@ -66,7 +37,7 @@ describe("the table of programs", () => {
   });
 
   it("names the files that exist, and no others exist", () => {
-    const files = readdirSync(BIN).filter((name) => name !== TOOLCHAIN);
+    const files = readdirSync(BIN).filter((name) => name !== TOOLCHAIN && name !== SCENARIOS);
     expect(files.sort()).toEqual(programs.map((program) => program.file).sort());
   });
 
@@ -88,7 +59,7 @@ describe("the table of programs", () => {
 describe.each(programs.map((program) => program.file))("%s", (file) => {
   it("is small and loads as one segment each of rights R, RX and RW, without an executable stack", () => {
     expect(statSync(join(BIN, file)).size).toBeLessThan(MAX_FILE_BYTES);
-    const { segments, stackExecutable } = image(file);
+    const { segments, stackExecutable } = programImage(file);
     const rights = segments.map((s) =>
       [s.readable && "r", s.writable && "w", s.executable && "x"].filter(Boolean).join(""),
     );
@@ -97,12 +68,7 @@ describe.each(programs.map((program) => program.file))("%s", (file) => {
   });
 
   it("holds general-register instructions only, and none that the frontend lacks", () => {
-    const wrong: string[] = [];
-    for (const { text, row } of instructions(file)) {
-      const isVector = row.operands.some((operand) => VECTOR_FILES.has(operand.file));
-      if (row.kind !== "lifted" || isVector) wrong.push(text);
-    }
-    expect(wrong).toEqual([]);
+    expect(wrongInstructions(file)).toEqual([]);
   });
 });
 
@@ -119,17 +85,29 @@ describe("the committed files", () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it.skipIf(reason !== "")(`are what the sources give${reason && ` (skipped: ${reason})`}`, () => {
-    const run = spawnSync("make", ["-s", "-j2", "-C", USERLAND, `BIN=${directory}`], { encoding: "utf8" });
+    const manifest = join(directory, MANIFEST);
+    const run = spawnSync("make", ["-s", "-j2", "-C", USERLAND, `BIN=${directory}`, `MANIFEST=${manifest}`], {
+      encoding: "utf8",
+    });
     expect(run.stderr).toBe("");
     expect(run.status).toBe(0);
-    const built = readdirSync(directory).sort();
-    expect(built).toEqual(readdirSync(BIN).sort());
+    expect(readFileSync(manifest, "utf8")).toBe(readFileSync(join(USERLAND, MANIFEST), "utf8"));
+    rmSync(manifest);
+    const built = files(directory);
+    expect(built).toEqual(files(BIN));
     for (const name of built) {
       const same = readFileSync(join(directory, name)).equals(readFileSync(join(BIN, name)));
       expect(same, `${name} differs from what its source gives; run make in userland/`).toBe(true);
     }
   });
 });
+
+/** Paths of all files below a folder. */
+function files(folder: string): string[] {
+  return (readdirSync(folder, { recursive: true }) as string[])
+    .filter((name) => statSync(join(folder, name)).isFile())
+    .sort();
+}
 
 /** The compiler's and the linker's version lines, as the Makefile records them; null if one is missing. */
 function installedToolchain(): string | null {

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type ElfLimits, parseElf } from "../../../emu/loader/index.ts";
 import { UserError } from "../../../emu/user-error.ts";
@@ -7,7 +9,14 @@ import { x86Limits } from "./limits.ts";
 import { malformedFiles } from "./malformed.ts";
 
 const LIMITS: ElfLimits = x86Limits(256 << 20);
-const PROGRAMS = new URL("../../../userland/bin/x86-64/", import.meta.url);
+const PROGRAMS = fileURLToPath(new URL("../../../userland/bin/x86-64/", import.meta.url));
+
+/** Paths of the files of programs and scenarios. */
+function programFiles(): string[] {
+  return readdirSync(PROGRAMS, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.includes("."))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
 
 function parse(file: ReturnType<typeof soundFile>): ReturnType<typeof parseElf> {
   return parseElf(writeElf(file), "program", LIMITS);
@@ -69,8 +78,8 @@ describe("a sound program file", () => {
   });
 
   it("is accepted for every program of the project", () => {
-    for (const name of readdirSync(PROGRAMS).filter((entry) => !entry.includes("."))) {
-      const image = parseElf(readFileSync(new URL(name, PROGRAMS)), name, LIMITS);
+    for (const name of programFiles()) {
+      const image = parseElf(readFileSync(name), name, LIMITS);
       expect(image, name).not.toBeInstanceOf(UserError);
     }
   });
