@@ -64,7 +64,7 @@ import {
   W_PHASE,
   W_PRIVILEGE,
 } from "./layout.ts";
-import { isCanonical } from "./paging.ts";
+import { isCanonical, levelShift } from "./paging.ts";
 import { probeTables } from "./probe.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
 import { TranslationRegisters } from "./registers.ts";
@@ -306,6 +306,27 @@ export class X86TranslationUnit implements TranslationUnit {
   /** Prefetches the translation of an address under the loaded root, with its A bits; no rights are checked. */
   speculate(lo: number, hi: number): void {
     this.#adversary.speculate(lo, hi);
+  }
+
+  /**
+   * The TLB entries of any size that translate an address under the current PCID are replaced, globals included, as
+   * hardware may do at any moment (SDM vol. 3A 4.10.2.2). A walk in progress goes on. For explorers of TLB content.
+   */
+  evictPage(lo: number, hi: number): void {
+    this.#caches.dropPage(lo, hi, this.#words[S_PCID], 1);
+  }
+
+  /** The same for the paging-structure-cache entry of a level (2 PDE … 5 PML5E) that an address uses. */
+  evictTable(lo: number, hi: number, level: number): void {
+    this.#caches.walkCaches[level]?.dropAddress(lo, hi, levelShift(level), this.#words[S_PCID], 0);
+  }
+
+  /** Folds the walk in progress into a hash; without one the hash stays as it is. */
+  foldWalk(seed: number): number {
+    if (!this.isWalking) return seed;
+    let hash = seed;
+    for (let at = S_WALK; at < S_PREFETCH; at++) hash = fold(hash, this.#words[at]);
+    return hash;
   }
 
   /** The policy's chance to act; the core calls it at slice starts, lazy or in kernel mode as well. */
