@@ -43,7 +43,7 @@ function* openPath(k: Context, directory: number, at: UserPointer, flags: number
   const { group } = processOf(k.task!);
   const walker = { table: group.table, tgid: group.tgid, tid: k.task!.pid };
   // A slash at the end names a directory, and none can be created: what is there is not looked at.
-  const asksForDirectory = has(O_CREAT) && path.endsWith("/");
+  const asksForDirectory = has(O_CREAT) && /[^/]\/+$/.test(path);
   const name = asksForDirectory ? path.replace(/\/+$/, "") : path;
   const node = walkPath(walker, from, name, has(O_NOFOLLOW) && !has(O_CREAT | O_EXCL) ? "refuse" : "follow");
   if (typeof node === "number") return node;
