@@ -1,4 +1,8 @@
-/** mremap(2): mm/mremap.c, 5.17. */
+/**
+ * mremap(2): mm/mremap.c. How mappings move is 5.17's; what is refused, with which error and in which order is 6.18's:
+ * arguments first (check_mremap_params()), then the mapping, and only then is the target unmapped. Not there: moving
+ * several mappings in one call (6.17), which is -EFAULT as before.
+ */
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../errno.ts";
@@ -62,22 +66,19 @@ interface Remap {
 /** mremap(old address, old length, new length, flags, new address): first page of the mapping, or -errno. */
 export function* mremap(k: Context, request: RemapRequest): Work<number> {
   const { flags } = request;
-  if ((flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
-  if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
-  const sameLength =
-    request.oldLengthLo === request.newLengthLo && request.oldLengthHi === request.newLengthHi;
-  if ((flags & MREMAP_DONTUNMAP) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || !sameLength)) return -EINVAL;
-  if ((request.lo & 0xfff) !== 0) return -EINVAL;
   const mm = k.task!.mm;
   const remap: Remap = {
     mm,
     start: pageOf(request.lo, request.hi),
-    oldPages: pagesOfBytes(request.oldLengthLo, request.oldLengthHi),
-    newPages: pagesOfBytes(request.newLengthLo, request.newLengthHi),
+    oldPages: alignedPages(request.oldLengthLo, request.oldLengthHi),
+    newPages: alignedPages(request.newLengthLo, request.newLengthHi),
     flags,
     target: pageOf(request.newLo, request.newHi),
   };
-  if (remap.newPages === 0) return -EINVAL;
+  const isPlaced = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
+  if (k.point(COST_ACCESS)) yield;
+  const invalid = checkRequest(k, request, remap, isPlaced);
+  if (invalid !== 0) return invalid;
   const error = yield* mmapWriteLockKillable(k, mm);
   if (error !== 0) return error;
   const vma = lookup(k, mm, remap.start);
@@ -85,16 +86,31 @@ export function* mremap(k: Context, request: RemapRequest): Work<number> {
     yield* mmapWriteUnlock(k, mm);
     return -EFAULT;
   }
-  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0 && remap.oldPages >= remap.newPages) {
-    return yield* shrink(k, remap);
-  }
-  const isAligned = (request.newLo & 0xfff) === 0;
-  const result =
-    (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0
-      ? yield* remapTo(k, remap, isAligned)
-      : yield* grow(k, remap, vma);
+  if (!isPlaced && remap.oldPages >= remap.newPages) return yield* shrink(k, remap);
+  const result = isPlaced ? yield* remapTo(k, remap, vma) : yield* grow(k, remap, vma);
   yield* mmapWriteUnlock(k, mm);
   return result;
+}
+
+/** PAGE_ALIGN() of a length, which wraps to 0 at the end. */
+function alignedPages(lo: number, hi: number): number {
+  return pagesOfBytes(lo, hi) % 2 ** 52;
+}
+
+/** check_mremap_params(): 0, -EINVAL or -ENOMEM. @param isPlaced a new address is given, if only as a hint */
+function checkRequest(k: Context, request: RemapRequest, remap: Remap, isPlaced: boolean): number {
+  const { flags, start, oldPages, newPages, target } = remap;
+  const limit = memoryOf(k).mmu.taskSizeMax;
+  if ((flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
+  if ((request.lo & 0xfff) !== 0) return -EINVAL;
+  if (newPages === 0 || newPages > limit) return -EINVAL;
+  if (!isPlaced) return 0;
+  if ((request.newLo & 0xfff) !== 0 || target > limit - newPages) return -EINVAL;
+  if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL;
+  if (start + oldPages > target && target + newPages > start) return -EINVAL;
+  // Both ranges may have to be split in three, and there must be room for that once they are unmapped.
+  return mmMapCount.get(k.ram, remap.mm) + 2 >= MAX_MAP_COUNT - 3 ? -ENOMEM : 0;
 }
 
 function lookup(k: Context, mm: KPtr, page: number): KPtr {
@@ -174,27 +190,30 @@ function checkResize(k: Context, remap: Remap, vma: KPtr): number {
 }
 
 /** mremap_to(): to a place that the caller names (MREMAP_FIXED), or leaving the old one mapped (MREMAP_DONTUNMAP). */
-function* remapTo(k: Context, remap: Remap, isAligned: boolean): Work<number> {
+function* remapTo(k: Context, remap: Remap, found: KPtr): Work<number> {
   const ram = k.ram;
   const { mm, start, newPages, target, flags } = remap;
-  const limit = memoryOf(k).mmu.taskSizeMax;
-  if (!isAligned || newPages > limit || target > limit - newPages) return -EINVAL;
-  if (start + remap.oldPages > target && target + newPages > start) return -EINVAL;
-  if (mmMapCount.get(ram, mm) + 2 >= MAX_MAP_COUNT - 3) return -ENOMEM;
   const fixed = (flags & MREMAP_FIXED) !== 0;
+  const shrinks = remap.oldPages > newPages;
+  if (!shrinks) {
+    const error = checkResize(k, remap, found);
+    if (error !== 0) return error;
+  }
   if (fixed) {
     const error = yield* doMunmap(k, mm, target, newPages, "keep");
     if (error < 0) return error;
   }
-  if (remap.oldPages > newPages) {
+  if (shrinks) {
     const error = yield* doMunmap(k, mm, start + newPages, remap.oldPages - newPages, "keep");
     if (error < 0) return error;
     remap.oldPages = newPages;
   }
   const vma = lookup(k, mm, start);
   if (vma === NULL) return -EFAULT;
-  const error = checkResize(k, remap, vma);
-  if (error !== 0) return error;
+  if (shrinks) {
+    const error = checkResize(k, remap, vma);
+    if (error !== 0) return error;
+  }
   if ((flags & MREMAP_DONTUNMAP) !== 0 && !mayExpandVm(k, mm, vmFlags.get(ram, vma), remap.oldPages)) {
     return -ENOMEM;
   }
@@ -222,7 +241,7 @@ function* moveVma(k: Context, remap: Remap, source: KPtr, target: number): Work<
     return -ENOMEM;
   }
   const old = copy.source;
-  const moved = yield* movePageTables(k, old, start, target, oldPages, copy.rmap);
+  const moved = yield* memoryOf(k).design.moveTables(k, old, start, target, oldPages, copy.rmap);
   if (moved < oldPages) {
     // No memory for tables at the new place: everything goes back, where the tables still are.
     yield* movePageTables(k, copy.vma, target, start, moved, "locked");

@@ -146,10 +146,10 @@ function* remapStep(
     else model.grow(start, count, newCount);
   } else {
     expect([-EFAULT, -ENOMEM], label).toContain(result);
-    // A failed fixed move has unmapped its target, and what was to be cut off, already.
-    if (fixed && model.pages.has(start)) {
+    // A fixed move that shrinks and fails has unmapped its target, and what was to be cut off, already.
+    if (fixed && count > newCount && model.pages.has(start)) {
       model.unmap(target, newCount);
-      if (count > newCount) model.unmap(start + newCount, count - newCount);
+      model.unmap(start + newCount, count - newCount);
     }
   }
 }
