@@ -35,7 +35,6 @@ import {
   COW_COPY,
   COW_REUSE,
   PGFAULT,
-  SPF_ABORT_ANON_VMA,
   SPF_ABORT_SWAP,
   SPF_ATTEMPT_ANON,
   SPF_ATTEMPT_PTE,
@@ -112,7 +111,7 @@ function* handleEntry(k: Context, f: FaultState): Work<number> {
   if (speculative) m.events.count(k.cpu.id, SPF_ATTEMPT_PTE);
   if (!(yield* m.design.pteSpinlock(k, f))) return VM_FAULT_RETRY;
   if (k.point(COST_PTE)) yield;
-  if (!entryIsSame(k, f)) {
+  if (!m.design.entryIsSame(k, f)) {
     m.mmu.updateMmuTlb(k, f.page);
   } else if ((f.flags & FAULT_FLAG_WRITE) !== 0 && !format.isWritable(f.origLo, f.origHi)) {
     return yield* doWpPage(k, f);
@@ -157,10 +156,8 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
   if ((f.flags & FAULT_FLAG_WRITE) !== 0) {
     if (vmAnonVma.get(ram, f.vma) === NULL) {
       if (speculative) {
-        m.events.count(k.cpu.id, SPF_ABORT_ANON_VMA);
-        return VM_FAULT_RETRY;
-      }
-      if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return VM_FAULT_OOM;
+        if (!(yield* m.design.anonVmaMissing(k, f))) return VM_FAULT_RETRY;
+      } else if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return VM_FAULT_OOM;
     }
     page = m.frames.tryAllocateZeroed(k);
     if (page === NULL) page = yield* m.frames.allocate(k, GFP_HIGHUSER | GFP_ZERO);
@@ -169,12 +166,12 @@ function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
   }
 
   if (!(yield* m.design.pteMapLock(k, f))) {
-    if (page !== NULL) m.putPage(k, page);
+    if (page !== NULL) m.design.dropPage(k, page);
     return VM_FAULT_RETRY;
   }
   if (k.point(COST_PTE)) yield;
   let result = 0;
-  if (!format.isNone(ram.read32(f.pteSlot), ram.read32(f.pteSlot + 4))) {
+  if (!m.design.entryIsNone(k, f)) {
     m.mmu.updateMmuTlb(k, f.page);
   } else {
     result = checkStableAddressSpace(k, f);
@@ -251,14 +248,14 @@ function* wpPageCopy(k: Context, f: FaultState): Work<number> {
   if (page === NULL) {
     result = VM_FAULT_OOM;
   } else if (page < 0 || !(yield* m.design.cowBegin(k, f))) {
-    if (page > 0) m.putPage(k, page);
+    if (page > 0) m.design.dropPage(k, page);
     result = VM_FAULT_RETRY;
   } else {
     invalidateRangeStart(k, f.mm);
     if (yield* m.design.pteMapLock(k, f)) {
       result = yield* installCopy(k, m, f, page, oldPage);
     } else {
-      m.putPage(k, page);
+      m.design.dropPage(k, page);
       result = VM_FAULT_RETRY;
     }
     invalidateRangeEnd(k, f.mm);
@@ -278,10 +275,8 @@ function* allocateCopy(k: Context, f: FaultState, oldPage: KPtr): Work<KPtr> {
   const m = memoryOf(k);
   if (vmAnonVma.get(k.ram, f.vma) === NULL) {
     if ((f.flags & FAULT_FLAG_SPECULATIVE) !== 0) {
-      m.events.count(k.cpu.id, SPF_ABORT_ANON_VMA);
-      return ABORTED;
-    }
-    if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return NULL;
+      if (!(yield* m.design.anonVmaMissing(k, f))) return ABORTED;
+    } else if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return NULL;
   }
   const page = yield* m.frames.allocate(k, oldPage === NULL ? GFP_HIGHUSER | GFP_ZERO : GFP_HIGHUSER);
   if (page === NULL || oldPage === NULL) return page;
@@ -295,7 +290,7 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
   const ram = k.ram;
   const format = m.format;
   if (k.point(COST_PTE)) yield;
-  if (!entryIsSame(k, f)) {
+  if (!m.design.entryIsSame(k, f)) {
     m.mmu.updateMmuTlb(k, f.page);
     yield* unlockPte(k, f);
     m.putPage(k, page);
@@ -310,7 +305,7 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
     mmRssAnon.add(ram, f.mm, 1);
   }
   // ptep_clear_flush(): under the lock, so that no core sees the new page while another writes the old one.
-  yield* clearFlush(k, m, f);
+  yield* m.steps.clearAndFlush(k, f);
   pageAddNewAnonRmap(ram, page, f.vma, f.page);
   if (k.point(COST_PTE)) yield;
   format.make(m.frames.map.pfn(page), vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
@@ -328,18 +323,6 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
     m.putPage(k, oldPage);
   }
   return VM_FAULT_WRITE;
-}
-
-function* clearFlush(k: Context, m: Memory, f: FaultState): Work {
-  if (k.point(COST_PTE)) yield;
-  const wasPresent = m.format.isPresent(k.ram.read32(f.pteSlot), k.ram.read32(f.pteSlot + 4));
-  setPteAt(k, f.mm, f.page, f.pteSlot, 0, 0);
-  if (wasPresent) yield* m.mmu.flushRange(k, f.mm, f.page, f.page + 1, 1, "tables-kept");
-}
-
-/** pte_same(*pte, orig_pte). Preceded by a point. @hot */
-function entryIsSame(k: Context, f: FaultState): boolean {
-  return k.ram.read32(f.pteSlot) === f.origLo && k.ram.read32(f.pteSlot + 4) === f.origHi;
 }
 
 /** check_stable_address_space(): the contents of a dying address space may be gone already. */

@@ -102,9 +102,7 @@ function* duplicateMappings(k: Context, mm: KPtr, old: KPtr): Work<number> {
     }
   }
   yield* mmapWriteUnlock(k, mm);
-  // flush_tlb_mm() reaches lazy cores as well, although no tables were freed.
-  yield* m.mmu.flushRange(k, old, 0, 0, 1, "tables-freed");
-  yield* mmapWriteUnlock(k, old);
+  yield* m.design.endFork(k, old);
   return error;
 }
 

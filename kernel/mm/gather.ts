@@ -20,6 +20,9 @@ const BATCH_HEADER_BYTES = 16;
 
 const batchEntry: PtrField = new PtrField("mmu_gather_batch.pages", 0, "owner");
 
+/** Gather, or a subclass of it. */
+export type GatherClass = new (mm: KPtr, extent: "range" | "fullmm") => Gather;
+
 export class Gather {
   readonly mm: KPtr;
   /** The whole address space goes away: one full flush at the end. */
@@ -71,6 +74,11 @@ export class Gather {
     if (at < this.start) this.start = at;
     this.end = Math.max(this.end, at + 1);
     this.strideLevel = this.strideLevel === 0 ? level + 1 : Math.min(this.strideLevel, level + 1);
+    yield* this.queueTable(k, page);
+  }
+
+  /** The page of an unlinked table waits like the others: walk caches and lockless walkers may still lead to it. */
+  *queueTable(k: Context, page: KPtr): Work {
     if (this.addPage(k, page) && !(yield* this.nextBatch(k))) yield* this.flush(k);
   }
 
@@ -85,9 +93,24 @@ export class Gather {
     this.#resetRange();
   }
 
+  /** The same for dirty pages that live on: under the table's lock, before anybody can clean them. */
+  flushDirty(k: Context): Work {
+    return this.flushTlb(k);
+  }
+
+  /** mm_tlb_flush_nested(): entries that this gather saw empty may not be flushed yet by who cleared them. Preceded by a point. */
+  isNested(k: Context): boolean {
+    return mmTlbFlushPending.get(k.ram, this.mm) > 1;
+  }
+
   /** tlb_flush_mmu(): flushes, then frees what waits. */
   *flush(k: Context): Work {
     yield* this.flushTlb(k);
+    yield* this.freePages(k);
+  }
+
+  /** tlb_batch_pages_flush(): frees what waits; no core reaches it any more. */
+  *freePages(k: Context): Work {
     const m = memoryOf(k);
     const ram = k.ram;
     for (let index = 0; index < this.#local.length; index++) {
@@ -132,14 +155,14 @@ export function* gatherBegin(k: Context, mm: KPtr, extent: "range" | "fullmm"): 
   k.cpu.charge(COST_STEP);
   if (k.point(COST_ATOMIC)) yield;
   mmTlbFlushPending.add(k.ram, mm, 1);
-  return new Gather(mm, extent);
+  return new (memoryOf(k).gatherClass)(mm, extent);
 }
 
 /** tlb_finish_mmu(). */
 export function* gatherFinish(k: Context, gather: Gather): Work {
   if (k.point(COST_ATOMIC)) yield;
-  if (mmTlbFlushPending.get(k.ram, gather.mm) > 1) {
-    // Another gather cleared entries that this one saw empty: flush for it, tables included.
+  if (gather.isNested(k)) {
+    // Flush for the other, tables included.
     gather.fullmm = true;
     gather.freedTables = true;
     gather.strideLevel = 1;

@@ -15,7 +15,9 @@ import { BootMemory } from "./boot-memory.ts";
 import type { FaultDesign } from "./designs/design.ts";
 import { FaultState } from "./fault-state.ts";
 import { Frames } from "./frames.ts";
+import { Gather, type GatherClass } from "./gather.ts";
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
+import { MmSteps } from "./mm-steps.ts";
 import { MM_BYTES, MM_NOTIFIER_LOCK, mmCount, mmPgd, mmPkeyMap, mmTaskSize, mmUsers } from "./mm-struct.ts";
 import { PG_RESERVED, pageFlags, pageMapcount, pageRefcount, TABLE_TYPE } from "./page.ts";
 import { SHMEM_BYTES } from "./shmem.ts";
@@ -37,6 +39,9 @@ export const oomLock: I32Field = globals.i32("oom_lock", "trylock");
 
 export interface MemoryOptions {
   readonly design: FaultDesign;
+  /** The steps of writers, and the class of gathers; default: the whole ones. */
+  readonly steps?: MmSteps;
+  readonly gatherClass?: GatherClass;
   /** Fill freed frames with a pattern; default: if the run keeps a ledger. */
   readonly poison?: boolean;
 }
@@ -47,6 +52,8 @@ export class Memory implements MemorySubsystem {
   readonly mmu: ArchMmu;
   readonly format: PageTableFormat;
   readonly design: FaultDesign;
+  readonly steps: MmSteps;
+  readonly gatherClass: GatherClass;
   readonly ledger: LedgerPort | null;
   readonly frames: Frames;
   readonly events: VmEvents;
@@ -79,6 +86,8 @@ export class Memory implements MemorySubsystem {
     this.mmu = kernel.arch.mmu;
     this.format = this.mmu.format;
     this.design = options.design;
+    this.steps = options.steps ?? new MmSteps();
+    this.gatherClass = options.gatherClass ?? Gather;
     this.ledger = kernel.platform.ledger;
     this.#cores = cores;
     const boot = new BootMemory(ram, KERNEL_IMAGE_END);

@@ -16,7 +16,6 @@ import {
   rwsemWake,
   upRead,
   upReadRelease,
-  upWrite,
 } from "../locking/rwsem.ts";
 import { type KPtr, kptrOf } from "../struct.ts";
 import { MMAP_LOCK } from "./locks.ts";
@@ -57,7 +56,7 @@ export function* mmapWriteLockKillable(k: Context, mm: KPtr): Work<number> {
   const error = yield* downWriteKillable(k, mmapLockOf(mm), MMAP_LOCK);
   if (error !== 0) return error;
   k.kernel.observer?.mmWriteLocked(k, mm);
-  yield* memoryOf(k).design.afterWriteLock(k, mm);
+  yield* memoryOf(k).design.afterWriteLockKillable(k, mm);
   return 0;
 }
 
@@ -74,8 +73,7 @@ export function* mmapWriteTrylock(k: Context, mm: KPtr): Work<boolean> {
 /** mmap_write_unlock(). */
 export function* mmapWriteUnlock(k: Context, mm: KPtr): Work {
   k.kernel.observer?.mmWriteUnlock(k, mm);
-  yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
-  yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
+  yield* memoryOf(k).design.writeUnlock(k, mm);
 }
 
 /** mmap_write_downgrade(). */

@@ -166,7 +166,7 @@ export function* mmapRegion(
   }
   const place = new VmaPlace();
   while (!findVmaLinks(ram, mm, start, end, place)) {
-    if ((yield* doMunmap(k, mm, start, pages, "keep")) < 0) return -ENOMEM;
+    if ((yield* doMunmap(k, mm, start, pages, "replace")) < 0) return -ENOMEM;
   }
   if (isAccountable(flags)) {
     if (k.point(COST_ATOMIC)) yield;

@@ -5,8 +5,8 @@
  * Simplification: whole tables are never moved at once; entries move one by one.
  */
 import type { Context, Work } from "../context.ts";
-import { COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
-import { spinAcquire, spinLockSlow, spinUnlock } from "../locking/spinlock.ts";
+import { COST_LOCK, COST_PTE } from "../costs.ts";
+import { spinAcquire, spinLockSlow } from "../locking/spinlock.ts";
 import { condResched } from "../sched/schedule.ts";
 import type { KPtr } from "../struct.ts";
 import { anonVmaLockWrite, anonVmaUnlockWrite } from "./anon-vma.ts";
@@ -103,9 +103,6 @@ function* moveEntries(
     if (k.point(COST_PTE)) yield;
     setPteAt(k, mm, to + index, pteSlot(m, newTable, to + index), lo, hi);
   }
-  if (mustFlush) yield* m.mmu.flushRange(k, mm, from, from + pages, 1, "tables-kept");
-  if (k.point(COST_UNLOCK)) yield;
-  if (newPtl !== oldPtl) spinUnlock(k, newPtl, PTL);
-  spinUnlock(k, oldPtl, PTL);
+  yield* m.steps.endMove(k, mm, from, mustFlush ? pages : 0, oldPtl, newPtl);
   if (anonVma !== 0) yield* anonVmaUnlockWrite(k, anonVma as KPtr);
 }

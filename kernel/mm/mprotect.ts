@@ -204,7 +204,7 @@ function* changeProtection(k: Context, mm: KPtr, vma: KPtr, start: number, end: 
     walk.leave();
   }
   // Only if an entry was changed: an empty one is in no TLB.
-  if (changed > 0) yield* m.mmu.flushRange(k, mm, start, end, 1, "tables-kept");
+  if (changed > 0) yield* m.steps.flushProtected(k, mm, start, end);
   invalidateRangeEnd(k, mm);
   if (k.point(COST_ATOMIC)) yield;
   mmTlbFlushPending.add(k.ram, mm, -1);
@@ -229,8 +229,7 @@ function* changeTable(k: Context, vma: KPtr, pmdSlot: number, start: number, end
     const lo = ram.read32(slot);
     const hi = ram.read32(slot + 4);
     if (!format.isPresent(lo, hi)) continue;
-    // ptep_modify_prot_start: cleared for the change, so that the hardware sets no bit that would be lost.
-    setPteAt(k, mm, page, slot, 0, 0);
+    m.steps.startModify(k, mm, page, slot);
     if (k.point(COST_PTE)) yield;
     format.load(lo, hi);
     format.modify(protLo, protHi);

@@ -7,9 +7,10 @@ import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
 import { EINVAL, ENOMEM } from "../errno.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { freePgtables } from "./free-pgtables.ts";
-import { gatherBegin, gatherFinish } from "./gather.ts";
+import { gatherBegin } from "./gather.ts";
 import { accountVm, MAX_MAP_COUNT, uncommitPages } from "./limits.ts";
 import { memoryOf } from "./memory.ts";
+import type { UnmapPurpose } from "./mm-steps.ts";
 import { mmHighestVmEnd, mmMapCount, mmMmap } from "./mm-struct.ts";
 import { mmapReadUnlock, mmapWriteDowngrade, mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { VM_ACCOUNT, VM_GROWSDOWN, vmEnd, vmFlags, vmNext, vmPrev, vmStart } from "./vma.ts";
@@ -48,7 +49,7 @@ export function* munmap(
 
 /**
  * __do_munmap(): unmaps `pages` pages from `start`. Locks: mmap_lock for write, kept unless DOWNGRADED is returned.
- * @param lock "downgrade": the lock may come back held for read
+ * @param lock "downgrade": the lock may come back held for read; "replace": kept, and a new mapping takes the place
  * @returns STILL_WRITE, DOWNGRADED, -EINVAL or -ENOMEM
  */
 export function* doMunmap(
@@ -56,7 +57,7 @@ export function* doMunmap(
   mm: KPtr,
   start: number,
   pages: number,
-  lock: "downgrade" | "keep",
+  lock: "downgrade" | "keep" | "replace",
 ): Work<number> {
   const ram = k.ram;
   const size = memoryOf(k).mmu.taskSizeMax;
@@ -80,7 +81,7 @@ export function* doMunmap(
   const mayDowngrade = yield* detachVmas(k, mm, vma, previous, end);
   const downgrade = lock === "downgrade" && mayDowngrade;
   if (downgrade) yield* mmapWriteDowngrade(k, mm);
-  yield* unmapRegion(k, mm, vma, previous, start, end);
+  yield* unmapRegion(k, mm, vma, previous, start, end, lock === "replace" ? "replace" : "unmap");
   yield* removeVmaList(k, mm, vma);
   return downgrade ? DOWNGRADED : STILL_WRITE;
 }
@@ -113,13 +114,14 @@ function* detachVmas(k: Context, mm: KPtr, first: KPtr, previous: KPtr, end: num
 }
 
 /** unmap_region(): pages, then tables, each flushed before it is freed. Locks: mmap_lock, either mode. */
-export function* unmapRegion(
+function* unmapRegion(
   k: Context,
   mm: KPtr,
   first: KPtr,
   previous: KPtr,
   start: number,
   end: number,
+  purpose: UnmapPurpose,
 ): Work {
   const ram = k.ram;
   const next = previous === NULL ? mmMmap.get(ram, mm) : vmNext.get(ram, previous);
@@ -127,7 +129,7 @@ export function* unmapRegion(
   yield* unmapVmas(k, gather, first, start, end);
   const floor = previous === NULL ? 0 : vmEnd.get(ram, previous);
   yield* freePgtables(k, gather, first, floor, next === NULL ? 0 : vmStart.get(ram, next));
-  yield* gatherFinish(k, gather);
+  yield* memoryOf(k).steps.finishUnmap(k, gather, purpose);
 }
 
 /** remove_vma_list(): what the VMAs counted for, and the VMAs. */

@@ -26,11 +26,11 @@ export function* doFault(k: Context, f: FaultState): Work<number> {
     }
   }
   if (!(yield* m.design.pteMapLock(k, f))) {
-    m.putPage(k, page);
+    m.design.dropPage(k, page);
     return VM_FAULT_RETRY;
   }
   if (k.point(COST_PTE)) yield;
-  const isNone = format.isNone(ram.read32(f.pteSlot), ram.read32(f.pteSlot + 4));
+  const isNone = m.design.entryIsNone(k, f);
   if (isNone) {
     if (k.point(COST_ATOMIC)) yield;
     mmRssShmem.add(ram, f.mm, 1);

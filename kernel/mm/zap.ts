@@ -56,7 +56,7 @@ function* zapTable(k: Context, gather: Gather, pmdSlot: number, start: number, e
     if (isFull) mustFlush = true;
     if (anon !== 0) mmRssAnon.add(ram, gather.mm, -anon);
     if (shmem !== 0) mmRssShmem.add(ram, gather.mm, -shmem);
-    if (mustFlush) yield* gather.flushTlb(k);
+    if (mustFlush) yield* gather.flushDirty(k);
     if (k.point(COST_UNLOCK)) yield;
     spinUnlock(k, ptl, PTL);
     if (mustFlush) yield* gather.flush(k);

@@ -31,7 +31,6 @@ import {
   mmapReadUnlock,
   mmapWake,
 } from "../../mm/mmap-lock.ts";
-import { expandStackAndDowngrade, upgradeForStack } from "../../mm/stack.ts";
 import { SPF_ABORT } from "../../mm/vm-events.ts";
 import { VM_GROWSDOWN, VM_PKEY_MASK_HI, vmFlags, vmFlagsHi, vmStart } from "../../mm/vma.ts";
 import { findVma } from "../../mm/vma-tree.ts";
@@ -189,8 +188,7 @@ function* growStack(k: Context, f: FaultState): Work<boolean> {
     yield* mmapReadUnlock(k, f.mm);
     return false;
   }
-  if (!(yield* upgradeForStack(k, f.mm))) return false;
-  return yield* expandStackAndDowngrade(k, f);
+  return yield* memoryOf(k).design.growStack(k, f);
 }
 
 /** bad_area_access_error(): releases mmap_lock. */

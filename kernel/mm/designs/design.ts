@@ -5,12 +5,17 @@
  */
 import type { Context, Work } from "../../context.ts";
 import { COST_LOCK, COST_PTE } from "../../costs.ts";
+import { upWrite } from "../../locking/rwsem.ts";
 import { spinAcquire, spinLockSlow } from "../../locking/spinlock.ts";
 import type { KPtr } from "../../struct.ts";
 import type { FaultState } from "../fault-state.ts";
-import { PTL } from "../locks.ts";
+import { MMAP_LOCK, PTL } from "../locks.ts";
 import { memoryOf } from "../memory.ts";
+import { mmapLockOf, mmapWriteUnlock } from "../mmap-lock.ts";
+import { movePageTables } from "../move-tables.ts";
 import { NO_SLOT, pteSlot, ptlOf, tableOf } from "../page-table.ts";
+import { expandStackAndDowngrade, upgradeForStack } from "../stack.ts";
+import { SPF_ABORT_ANON_VMA } from "../vm-events.ts";
 
 /** Result of attempt(): no attempt was made, or it ended before the fault core was entered. */
 export const NOT_ATTEMPTED = -1;
@@ -50,6 +55,31 @@ export abstract class FaultDesign {
     return yield* this.pteMapLock(k, f);
   }
 
+  /** pte_same(*pte, orig_pte), under the table's lock, before an entry is changed. Preceded by a point. @hot */
+  entryIsSame(k: Context, f: FaultState): boolean {
+    return k.ram.read32(f.pteSlot) === f.origLo && k.ram.read32(f.pteSlot + 4) === f.origHi;
+  }
+
+  /** pte_none(*pte), under the table's lock, before a page is mapped. Preceded by a point. @hot */
+  entryIsNone(k: Context, f: FaultState): boolean {
+    return memoryOf(k).format.isNone(k.ram.read32(f.pteSlot), k.ram.read32(f.pteSlot + 4));
+  }
+
+  /**
+   * A fault without mmap_lock needs an anon_vma that the VMA does not have. Looking for one to share reads the VMAs
+   * beside it, which only mmap_lock keeps. @returns whether the fault goes on
+   */
+  // biome-ignore lint/correctness/useYield: giving up takes no time; a variant may prepare it.
+  *anonVmaMissing(k: Context, _f: FaultState): Work<boolean> {
+    memoryOf(k).events.count(k.cpu.id, SPF_ABORT_ANON_VMA);
+    return false;
+  }
+
+  /** A fault that gives up returns the page that it meant to map. */
+  dropPage(k: Context, page: KPtr): void {
+    memoryOf(k).putPage(k, page);
+  }
+
   /** Before copy-on-write tells MMU notifiers; false: give up. */
   // biome-ignore lint/correctness/useYield: under mmap_lock nobody can register.
   *cowBegin(_k: Context, _f: FaultState): Work<boolean> {
@@ -62,8 +92,49 @@ export abstract class FaultDesign {
   /** Right after mmap_lock was taken for write, in every variant of the call that succeeded. */
   *afterWriteLock(_k: Context, _mm: KPtr): Work {}
 
+  /** The same for the variant that a fatal signal ends, which most system calls use. */
+  afterWriteLockKillable(k: Context, mm: KPtr): Work {
+    return this.afterWriteLock(k, mm);
+  }
+
   /** Right before mmap_lock is released from write or downgraded to read. */
   *beforeWriteUnlock(_k: Context, _mm: KPtr): Work {}
+
+  /** mmap_write_unlock(): a writer's section ends while the lock still keeps the next one out. */
+  *writeUnlock(k: Context, mm: KPtr): Work {
+    yield* this.beforeWriteUnlock(k, mm);
+    yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
+  }
+
+  /**
+   * fork's last step on the parent: its TLBs are flushed inside the writer's section, as no copy of a page may begin
+   * while a core can still write the page through an old entry.
+   */
+  *endFork(k: Context, mm: KPtr): Work {
+    yield* memoryOf(k).steps.flushForked(k, mm);
+    yield* mmapWriteUnlock(k, mm);
+  }
+
+  /** mremap's move of entries to a VMA that is in the tree already, inside the writer's section: movePageTables(). */
+  moveTables(
+    k: Context,
+    vma: KPtr,
+    from: number,
+    to: number,
+    pages: number,
+    rmap: "locked" | "unlocked",
+  ): Work<number> {
+    return movePageTables(k, vma, from, to, pages, rmap);
+  }
+
+  /**
+   * The faulting address lies below a growing stack. Locks: mmap_lock for read, and again on return; for write while
+   * the stack grows. @returns false: nothing is held, the access fails
+   */
+  *growStack(k: Context, f: FaultState): Work<boolean> {
+    if (!(yield* upgradeForStack(k, f.mm))) return false;
+    return yield* expandStackAndDowngrade(k, f);
+  }
 
   /** vm_area_free(): the VMA is unlinked and nobody holds it under mmap_lock. */
   freeVma(k: Context, vma: KPtr): void {
