@@ -11,7 +11,7 @@ import { type KPtr, U64Field } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
 import { buildKernelTables, mapKernelPage, X86PageTableFormat } from "./pgtable.ts";
 import { TEXT_FRAMES, TEXT_HI, TEXT_LO, TEXT_PA } from "./stubs.ts";
-import { TLB_NR_DYN_ASIDS, X86Tlb } from "./tlb.ts";
+import { TLB_NR_DYN_ASIDS, X86Tlb, type X86TlbClass } from "./tlb.ts";
 
 /** Entries of a top table from here on are the kernel's. */
 const KERNEL_PGD_BOUNDARY = 256;
@@ -26,6 +26,8 @@ export interface X86MmuOptions {
   readonly pkeys: "pkeys" | "no-pkeys";
   /** Context slots per core; default and at most TLB_NR_DYN_ASIDS. */
   readonly contextSlots?: number;
+  /** How address spaces are switched and flushed; default: X86Tlb. */
+  readonly tlbClass?: X86TlbClass;
 }
 
 export class X86Mmu implements ArchMmu {
@@ -61,7 +63,7 @@ export class X86Mmu implements ArchMmu {
     for (let frame = 0; frame < TEXT_FRAMES; frame++) {
       this.mapKernelPage(TEXT_LO + frame * 4096, TEXT_HI, TEXT_PA / 4096 + frame, "text");
     }
-    this.#tlb = new X86Tlb(
+    this.#tlb = new (this.#options.tlbClass ?? X86Tlb)(
       kernel,
       initMm,
       this.#options.pcid,

@@ -78,26 +78,36 @@ function x86(k: Context): X86Cpu {
   return k.cpu as X86Cpu;
 }
 
+/** X86Tlb, or a subclass of it. */
+export type X86TlbClass = new (
+  kernel: Kernel,
+  initMm: KPtr,
+  pcid: "pcid" | "no-pcid",
+  slots: number,
+) => X86Tlb;
+
+/** Each step is a method, so that a variant is a subclass that overrides one. */
 export class X86Tlb {
-  readonly #kernel: Kernel;
-  readonly #initMm: KPtr;
-  readonly #pcid: boolean;
-  readonly #slots: number;
-  readonly #flushKind: CallKind;
+  protected readonly kernel: Kernel;
+  protected readonly initMm: KPtr;
+  protected readonly pcid: boolean;
+  protected readonly slots: number;
+  protected readonly flushKind: CallKind;
   /** Targets of one flush per core, reused. */
-  readonly #targets: CpuSet[] = [];
-  /** Result of #chooseAsid. */
-  #needFlush = false;
+  protected readonly targets: CpuSet[] = [];
+  /** Results of chooseAsid(): what is under the context must go before it is used; its slot gets another mm. */
+  protected needFlush = false;
+  protected takesSlot = false;
 
   /** @param pcid whether the machine has process-context identifiers @param slots 1 … TLB_NR_DYN_ASIDS in use */
   constructor(kernel: Kernel, initMm: KPtr, pcid: "pcid" | "no-pcid", slots: number) {
-    this.#kernel = kernel;
-    this.#initMm = initMm;
-    this.#pcid = pcid === "pcid";
-    this.#slots = Math.min(slots, TLB_NR_DYN_ASIDS);
-    this.#flushKind = kernel.registerCall("flush_tlb_func", this.flushTlbFunc.bind(this));
+    this.kernel = kernel;
+    this.initMm = initMm;
+    this.pcid = pcid === "pcid";
+    this.slots = Math.min(slots, TLB_NR_DYN_ASIDS);
+    this.flushKind = kernel.registerCall("flush_tlb_func", this.flushTlbFunc.bind(this));
     for (const cpu of kernel.platform.cpus) {
-      this.#targets.push(new CpuSet());
+      this.targets.push(new CpuSet());
       const core = percpuOf(kernel, cpu.id);
       loadedMm.set(kernel.ram, core, initMm);
       loadedMmAsid.set(kernel.ram, core, 0);
@@ -109,15 +119,14 @@ export class X86Tlb {
 
   /** initialize_tlbstate_and_flush(): loads init_mm's tables under the first context, flushing it. Start of a core. */
   loadInitial(cpu: X86Cpu): void {
-    const pgd = mmPgd.get(this.#kernel.ram, this.#initMm);
-    cpu.writeCr3(this.#cr3Lo(pgd, 0), 0);
+    const pgd = mmPgd.get(this.kernel.ram, this.initMm);
+    cpu.writeCr3(this.cr3Lo(pgd, 0), 0);
   }
 
   /** switch_mm_irqs_off(). Interrupts off. */
   *switchMm(k: Context, next: KPtr): Work {
     const ram = k.ram;
     const core = thisCpu(k);
-    const cpu = k.cpu.id;
     const real = loadedMm.get(ram, core);
     const previousAsid = loadedMmAsid.get(ram, core);
     if (k.point(COST_ACCESS)) yield;
@@ -130,50 +139,73 @@ export class X86Tlb {
       // A flusher that saw the lazy flag sent nothing; its new generation is visible now.
       if (k.point(COST_ACCESS)) yield;
       gen = mmTlbGen.get(ram, next);
-      if (slotTlbGen.get(ram, slotOf(core, asid)) === gen) {
-        this.#leftLazy(k, wasLazy);
+      if (this.isClean(k, slotOf(core, asid), gen)) {
+        this.leftLazy(k, wasLazy);
         return;
       }
-      this.#needFlush = true;
+      this.needFlush = true;
+      this.takesSlot = true;
     } else {
-      if (next !== this.#initMm) {
-        if (k.point(COST_ATOMIC)) yield;
-        mmCpumask.add(ram, next, cpu);
-      }
-      if (k.point(COST_ACCESS)) yield;
-      gen = mmTlbGen.get(ram, next);
-      asid = this.#chooseAsid(k, core, next, gen);
+      gen = yield* this.joinMm(k, next);
+      asid = this.chooseAsid(k, core, next, gen);
       loadedMm.set(ram, core, LOADED_MM_SWITCHING);
     }
     const slot = slotOf(core, asid);
-    if (this.#needFlush) {
+    if (this.takesSlot) {
       slotCtxId.set(ram, slot, mmCtxId.get(ram, next));
       slotTlbGen.set(ram, slot, gen);
     }
-    const needFlush = this.#needFlush;
-    if (k.point(COST_ACCESS)) yield;
-    const keep = needFlush || !this.#pcid ? 0 : CR3_HI_NO_FLUSH;
-    x86(k).writeCr3(this.#cr3Lo(mmPgd.get(ram, next), asid), keep);
-    loadedMm.set(ram, core, next);
-    loadedMmAsid.set(ram, core, asid);
-    if (real !== next && real !== this.#initMm) {
+    yield* this.changeRoot(k, real, next, asid, this.needFlush || !this.pcid ? 0 : CR3_HI_NO_FLUSH);
+    this.leftLazy(k, wasLazy);
+  }
+
+  /**
+   * The core becomes one that flushers of `next` interrupt, and learns what it must not miss: the mask bit comes before
+   * the generation. @returns the generation
+   */
+  protected *joinMm(k: Context, next: KPtr): Work<number> {
+    if (next !== this.initMm) {
       if (k.point(COST_ATOMIC)) yield;
-      mmCpumask.delete(ram, real, cpu);
+      mmCpumask.add(k.ram, next, k.cpu.id);
     }
-    this.#leftLazy(k, wasLazy);
+    if (k.point(COST_ACCESS)) yield;
+    return mmTlbGen.get(k.ram, next);
+  }
+
+  /** CR3, then who is loaded, then the old mm's mask bit, when its root is walked no more. @param flag CR3_HI_NO_FLUSH or 0 */
+  protected *changeRoot(k: Context, real: KPtr, next: KPtr, asid: number, flag: number): Work {
+    if (k.point(COST_ACCESS)) yield;
+    this.loadRoot(k, next, asid, flag);
+    if (real !== next && real !== this.initMm) {
+      if (k.point(COST_ATOMIC)) yield;
+      mmCpumask.delete(k.ram, real, k.cpu.id);
+    }
+  }
+
+  /** load_new_mm_cr3(), and who is loaded. Preceded by a point. */
+  protected loadRoot(k: Context, next: KPtr, asid: number, flag: number): void {
+    const core = thisCpu(k);
+    x86(k).writeCr3(this.cr3Lo(mmPgd.get(k.ram, next), asid), flag);
+    loadedMm.set(k.ram, core, next);
+    loadedMmAsid.set(k.ram, core, asid);
+  }
+
+  /** What is cached under the slot's context is as new as a generation. */
+  protected isClean(k: Context, slot: KPtr, gen: number): boolean {
+    return slotTlbGen.get(k.ram, slot) >= gen;
   }
 
   /** enter_lazy_tlb(): flushers may leave this core out as long as they free no tables. Interrupts off. */
   enterLazy(k: Context): void {
     const core = thisCpu(k);
-    if (loadedMm.get(k.ram, core) === this.#initMm) return;
+    if (loadedMm.get(k.ram, core) === this.initMm) return;
     isLazy.set(k.ram, core, 1);
-    this.#kernel.platform.ledger?.enterLazy(k.cpu.id);
+    this.kernel.platform.ledger?.enterLazy(k.cpu.id);
   }
 
   /** leave_mm(): the core stops walking a borrowed mm. Interrupts off. */
   *leaveMm(k: Context): Work {
-    if (loadedMm.get(k.ram, thisCpu(k)) !== this.#initMm) yield* this.switchMm(k, this.#initMm);
+    if (loadedMm.get(k.ram, thisCpu(k)) !== this.initMm) yield* this.switchMm(k, this.initMm);
   }
 
   /** flush_tlb_mm_range(). Interrupts on. @param end 0: everything @param stride pages per changed entry */
@@ -186,12 +218,12 @@ export class X86Tlb {
     tables: "tables-freed" | "tables-kept",
   ): Work {
     const ram = k.ram;
-    this.#kernel.observer?.flushBegin(k, mm, start, end, tables);
+    this.kernel.observer?.flushBegin(k, mm, start, end, tables);
     k.atomicDepth++;
     const core = thisCpu(k);
     const whole = end === 0 || Math.floor((end - start) / stride) > SINGLE_PAGE_FLUSH_CEILING;
     if (k.point(COST_ATOMIC)) yield;
-    const gen = mmTlbGen.add(ram, mm, 1);
+    const gen = this.nextGeneration(k, mm);
     const info = kptrOf(core + FLUSH_INFO);
     infoMm.set(ram, info, mm);
     infoStart.set(ram, info, whole ? 0 : start);
@@ -199,29 +231,49 @@ export class X86Tlb {
     infoNewGen.set(ram, info, gen);
     infoInitiator.set(ram, info, k.cpu.id);
     infoStride.set(ram, info, whole ? 0 : stride);
-    const targets = this.#targets[k.cpu.id]!;
-    const words = (this.#targets.length + 31) >>> 5;
+    const targets = this.targets[k.cpu.id]!;
+    const words = (this.targets.length + 31) >>> 5;
     for (let word = 0; word < words; word++) {
       if (k.point(COST_ACCESS)) yield;
       targets.words[word] = mmCpumask.word(ram, mm, word);
     }
     targets.delete(k.cpu.id);
     if (targets.isEmpty()) {
-      if (mm === loadedMm.get(ram, core)) yield* this.#flushHere(k, info);
+      if (mm === loadedMm.get(ram, core)) yield* this.flushHere(k, info);
     } else {
       // The others' flushes overlap with ours.
       memoryOf(k).events.count(k.cpu.id, TLB_REMOTE_FLUSH);
-      yield* sendCalls(k, targets, this.#flushKind, info, tables === "tables-freed" ? ALL : UNLESS_LAZY);
+      yield* this.interruptTargets(k, targets, info, this.sendOptions(mm, tables));
       const skipsSelf = tables === "tables-kept" && isLazy.get(ram, core) !== 0;
-      if (mm === loadedMm.get(ram, core) && !skipsSelf) yield* this.#flushHere(k, info);
-      yield* waitForCalls(k, targets);
+      if (mm === loadedMm.get(ram, core) && !skipsSelf) yield* this.flushHere(k, info);
+      yield* this.awaitTargets(k, targets);
     }
     k.atomicDepth--;
-    this.#kernel.observer?.flushEnd(k, mm, start, end);
+    this.kernel.observer?.flushEnd(k, mm, start, end);
+  }
+
+  /** inc_mm_tlb_gen(): after the entries were changed, and before the mask is read. Preceded by a point. */
+  protected nextGeneration(k: Context, mm: KPtr): number {
+    return mmTlbGen.add(k.ram, mm, 1);
+  }
+
+  /** Who of the mask is interrupted, and when it answers: after its flush. */
+  protected sendOptions(_mm: KPtr, tables: "tables-freed" | "tables-kept"): SendOptions {
+    return tables === "tables-freed" ? ALL : UNLESS_LAZY;
+  }
+
+  /** Interrupts the targets of a flush. */
+  protected interruptTargets(k: Context, targets: CpuSet, info: KPtr, options: SendOptions): Work {
+    return sendCalls(k, targets, this.flushKind, info, options);
+  }
+
+  /** Waits for the answers of the targets. */
+  protected awaitTargets(k: Context, targets: CpuSet): Work {
+    return waitForCalls(k, targets);
   }
 
   /** This core's share of its own flush. */
-  *#flushHere(k: Context, info: KPtr): Work {
+  protected *flushHere(k: Context, info: KPtr): Work {
     if (k.point(COST_IRQ_MASK)) yield;
     const enabled = irqSave(k);
     yield* this.flushTlbFunc(k, info);
@@ -241,14 +293,14 @@ export class X86Tlb {
       const mm = infoMm.get(ram, info);
       if (mm !== NULL && mm !== loaded) return;
     }
-    if (loaded === this.#initMm) return;
+    if (loaded === this.initMm) return;
     const slot = slotOf(core, loadedMmAsid.get(ram, core));
     if (slotCtxId.get(ram, slot) !== mmCtxId.get(ram, loaded)) {
       k.kernel.assertionFailed(k, "WARNING: flush_tlb_func: the loaded context slot belongs to another mm");
     }
     if (isLazy.get(ram, core) !== 0) {
       // Nobody uses the mm here: cheaper to leave it than to flush it.
-      yield* this.switchMm(k, this.#initMm);
+      yield* this.switchMm(k, this.initMm);
       return;
     }
     const localGen = slotTlbGen.get(ram, slot);
@@ -260,47 +312,67 @@ export class X86Tlb {
       k.kernel.assertionFailed(k, "WARNING: flush_tlb_func: a TLB generation is ahead of the mm's");
     }
     const stride = infoStride.get(ram, info);
-    if (stride !== 0 && newGen === localGen + 1 && newGen === mmGen) {
+    if (stride !== 0 && this.isNext(localGen, newGen) && newGen === mmGen) {
       const start = infoStart.get(ram, info);
       const end = infoEnd.get(ram, info);
       for (let page = start; page < end; page += stride) {
         if (k.point(COST_ACCESS)) yield;
-        x86(k).invlpg(pageLo(page), pageHi(page));
+        this.dropPage(k, page);
       }
       if (local) events.add(k.cpu.id, TLB_LOCAL_FLUSH_ONE, Math.floor((end - start) / stride));
     } else {
       if (k.point(COST_ACCESS)) yield;
-      // A write of the same value without the no-flush bit drops all entries of the context but global ones.
-      x86(k).writeCr3(x86(k).cr3Lo, x86(k).cr3Hi);
+      this.dropContext(k);
       if (local) events.count(k.cpu.id, TLB_LOCAL_FLUSH_ALL);
     }
     slotTlbGen.set(ram, slot, mmGen);
   }
 
-  /** choose_new_asid(): the slot that knows the mm, or the next in turn. Sets #needFlush. */
-  #chooseAsid(k: Context, core: KPtr, next: KPtr, gen: number): number {
+  /** A flush of single pages is enough only on top of the one right before it: a core may get them in another order. */
+  protected isNext(localGen: number, newGen: number): boolean {
+    return newGen === localGen + 1;
+  }
+
+  /** Preceded by a point. */
+  protected dropPage(k: Context, page: number): void {
+    x86(k).invlpg(pageLo(page), pageHi(page));
+  }
+
+  /** A write of the same value without the no-flush bit drops all entries of the context but global ones. Preceded by a point. */
+  protected dropContext(k: Context): void {
+    x86(k).writeCr3(x86(k).cr3Lo, x86(k).cr3Hi);
+  }
+
+  /** choose_new_asid(): the slot that knows the mm, or the next in turn. Sets needFlush and takesSlot. */
+  protected chooseAsid(k: Context, core: KPtr, next: KPtr, gen: number): number {
     const ram = k.ram;
-    this.#needFlush = true;
-    if (!this.#pcid) return 0;
+    this.needFlush = this.takesSlot = true;
+    if (!this.pcid) return 0;
     const ctxId = mmCtxId.get(ram, next);
-    for (let asid = 0; asid < this.#slots; asid++) {
+    for (let asid = 0; asid < this.slots; asid++) {
       const slot = slotOf(core, asid);
       if (slotCtxId.get(ram, slot) !== ctxId) continue;
-      this.#needFlush = slotTlbGen.get(ram, slot) < gen;
+      this.needFlush = this.takesSlot = !this.isClean(k, slot, gen);
       return asid;
     }
     let asid = nextAsid.get(ram, core);
-    if (asid >= this.#slots) asid = 0;
+    if (asid >= this.slots) asid = 0;
     nextAsid.set(ram, core, asid + 1);
+    this.needFlush = this.isUsed();
     return asid;
   }
 
-  #cr3Lo(pgd: KPtr, asid: number): number {
-    return this.#pcid ? pgd | (asid + 1) : pgd | 0;
+  /** The context of a slot that is taken in turn had another mm, whose translations are still there. */
+  protected isUsed(): boolean {
+    return true;
   }
 
-  #leftLazy(k: Context, wasLazy: boolean): void {
-    if (wasLazy) this.#kernel.platform.ledger?.leaveLazy(k.cpu.id);
+  protected cr3Lo(pgd: KPtr, asid: number): number {
+    return this.pcid ? pgd | (asid + 1) : pgd | 0;
+  }
+
+  protected leftLazy(k: Context, wasLazy: boolean): void {
+    if (wasLazy) this.kernel.platform.ledger?.leaveLazy(k.cpu.id);
   }
 }
 
