@@ -230,7 +230,7 @@ export class Machine implements CoreHost, Platform {
       memory,
       frames,
       cores: this.cores.map((core) => core.save()),
-      objects: [...this.#saveables].map(([name, object]) => [name, object.save()]),
+      objects: this.saveObjects(),
       counts: { retired: this.retired, slices: this.slices, entriesInvalidated: this.entriesInvalidated },
     };
   }
@@ -254,9 +254,19 @@ export class Machine implements CoreHost, Platform {
       this.cores[id]!.restore(state);
       this.cores[id]!.mmu.emptyFast();
     });
-    for (const [name, state] of saved.objects) this.#saveables.get(name)!.restore(state);
+    this.restoreObjects(saved.objects);
     this.stopReason = null;
     Object.assign(this, saved.counts);
+  }
+
+  /** Plain data of everything registered. */
+  saveObjects(): readonly (readonly [string, unknown])[] {
+    return [...this.#saveables].map(([name, object]) => [name, object.save()] as const);
+  }
+
+  /** RAM and cores have been restored already. */
+  restoreObjects(saved: readonly (readonly [string, unknown])[]): void {
+    for (const [name, state] of saved) this.#saveables.get(name)!.restore(state);
   }
 
   #observer(): TranslationObserver {

@@ -12,6 +12,7 @@ export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export * from "./inspect.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";
 export { showState } from "./show-state.ts";
+export { loadInit } from "./tasks/exec.ts";
 
 /** The fault designs that can be chosen. */
 export function listDesigns(): readonly { name: string; description: string }[] {

@@ -58,6 +58,6 @@ export { findVma } from "./mm/vma-tree.ts";
 export type { KernelObserver } from "./observer.ts";
 export { percpuOf } from "./percpu.ts";
 export type { FaultSignal } from "./process.ts";
-export type { Task } from "./sched/task.ts";
+export { TASK_DEAD, type Task } from "./sched/task.ts";
 export { type KPtr, kptrOf, NULL } from "./struct.ts";
 export type { Syscall } from "./syscalls/syscall.ts";

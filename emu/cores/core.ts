@@ -21,6 +21,7 @@ import {
   type TranslationFault,
   type TranslationStatus,
   type TranslationUnit,
+  USER,
 } from "../../mmu/index.ts";
 import type { Cpu, KernelPort, StopReason } from "../hardware.ts";
 import { STATE_PC } from "../ir/index.ts";
@@ -114,6 +115,8 @@ export abstract class Core implements Cpu {
   pauses = 0;
   /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
   sliceEnds = false;
+  /** User code is not to be executed now: slices end where it would go on. */
+  userHeld = false;
   /** Exploring runs: accepting an interrupt is an event, and the scheduler has granted it. */
   acceptGranted = false;
 
@@ -342,6 +345,7 @@ export abstract class Core implements Cpu {
         case "execute": {
           // Code that traps again and again ends its slice here.
           if (progressed && this.clock >= this.userLimit) return;
+          if (this.userHeld && this.regime === USER) return;
           progressed = true;
           this.interrupts.advance(this.clock);
           if (this.#acceptsInterrupt()) {

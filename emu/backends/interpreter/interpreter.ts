@@ -105,6 +105,9 @@ export class Interpreter implements Engine {
   }
 
   abandon(core: Core): void {
+    const page = this.#resumePage[core.id]!;
+    // What the block had executed before the instruction that is given up stays executed.
+    if (page !== null) retire(core, page.markRetired[page.markIndex(this.#resumeAt[core.id]!)]!);
     this.#resumePage[core.id] = null;
     core.state[ACCESS_PHASE] = 0;
     this.#slow.setLocked(core, 0);
@@ -2001,15 +2004,15 @@ export class Interpreter implements Engine {
   ): EngineExit {
     this.#at = -1;
     core.takeStalls();
+    const mark = page.markIndex(at);
+    core.state[PC] = page.markLo[mark]!;
+    core.state[PC + 1] = page.pageHi;
     if (status === SUSPENDED) {
       retire(core, retiredSoFar);
       this.#resumePage[core.id] = page;
       this.#resumeAt[core.id] = at;
       return "suspended";
     }
-    const mark = page.markIndex(at);
-    core.state[PC] = page.markLo[mark]!;
-    core.state[PC + 1] = page.pageHi;
     core.state[ACCESS_PHASE] = 0;
     this.#slow.setLocked(core, 0);
     retire(core, retiredSoFar + page.markRetired[mark]!);

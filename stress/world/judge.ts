@@ -1,0 +1,172 @@
+/**
+ * The judge of a world: the parts of the oracle, the coherence ledger, kernel assertions, progress and the scenario's own
+ * check. The first violation of a run is its verdict.
+ */
+import type { StopReason } from "../../emu/hardware.ts";
+import type { Machine } from "../../emu/machine.ts";
+import type { ExplorationEnd } from "../../emu/schedulers/index.ts";
+import type { Context, Kernel, KernelObserver } from "../../kernel/index.ts";
+import type { LedgerRule, LedgerViolation } from "../../mmu/index.ts";
+import { type EndState, type OraclePart, observerOf } from "../oracle/part.ts";
+import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
+import { whyNothingGoesOn } from "./progress.ts";
+import type { WorldOptions } from "./world.ts";
+
+/** What is wrong with a run. */
+export interface Judgement extends Violation {
+  /** Name of the part of the oracle that found it. */
+  readonly foundBy: string;
+}
+
+const RULES: Readonly<Record<LedgerRule, Invariant>> = {
+  "leaf-reachable": "I3",
+  "table-reachable": "I2",
+  "root-loaded": "I2",
+  "condemned-used": "I3",
+  "condemned-loaded": "I3",
+  "condemned-not-lazy": "I3",
+  "free-frame-cached": "I3",
+  "free-table-read": "I2",
+};
+
+export class Judge {
+  readonly #machine: Machine;
+  readonly #kernel: Kernel;
+  readonly #options: WorldOptions;
+  readonly #parts: readonly OraclePart[];
+  readonly #observer: KernelObserver;
+  #found: Judgement | null = null;
+  /** Violations of the ledger at the start. */
+  #ledgerTotal = 0;
+
+  constructor(machine: Machine, kernel: Kernel, options: WorldOptions) {
+    this.#machine = machine;
+    this.#kernel = kernel;
+    this.#options = options;
+    const off = new Set(options.withoutParts ?? []);
+    this.#parts = oracleParts().filter((part) => !off.has(part.name));
+    const assertions: Partial<KernelObserver> = {
+      assertionFailed: (k, text) => this.#assertion(k, text),
+    };
+    this.#observer = observerOf([assertions, ...this.#parts.map((part) => part.events)]);
+  }
+
+  /** The start state is reached. */
+  mark(): void {
+    for (const part of this.#parts) part.mark();
+    this.#ledgerTotal = this.#machine.ledger?.total ?? 0;
+    this.#kernel.observer = this.#observer;
+  }
+
+  /** A run begins. */
+  start(): void {
+    this.#found = null;
+    for (const part of this.#parts) part.start();
+  }
+
+  /** Something is wrong: the run need not go on. */
+  hasFound(): boolean {
+    const { ledger } = this.#machine;
+    if (this.#found === null && ledger !== null && ledger.total > this.#ledgerTotal) {
+      this.#found = fromLedger(ledger.violations[this.#ledgerTotal]!);
+    }
+    return this.#found !== null;
+  }
+
+  /** The exploration is over; null: a violation ended it. */
+  explored(end: ExplorationEnd | null): void {
+    const stopped = this.#machine.stopReason;
+    if (end === "blocked" || end === "stalled") {
+      this.#find("progress", "I10", whyNothingGoesOn(this.#machine, this.#kernel, end));
+    } else if (end === null && !this.hasFound() && stopped !== null) {
+      this.#stopped(stopped);
+    }
+    if (end === "finished") this.#tellEnd("parked");
+  }
+
+  /** The machine was let run to its end. */
+  ended(reason: StopReason): void {
+    if (this.hasFound()) return;
+    if (reason.kind !== "power-off") this.#stopped(reason);
+    else if (reason.status !== 0) this.#checkFailed(reason.status);
+    else this.#tellEnd("off");
+  }
+
+  verdict(): Judgement | null {
+    this.hasFound();
+    return this.#found;
+  }
+
+  #tellEnd(state: EndState): void {
+    for (const part of this.#parts) part.atEnd?.(state);
+  }
+
+  #checkFailed(status: number): void {
+    const { scenario } = this.#options;
+    const invariant = (scenario.invariants[0] ?? "I14") as Invariant;
+    this.#find("check", invariant, `the scenario's own check failed with status ${status}`);
+  }
+
+  /** A panic, a triple fault, or no end. */
+  #stopped(reason: StopReason): void {
+    if (reason.kind === "power-off") {
+      this.#checkFailed(reason.status);
+      return;
+    }
+    const invariant = reason.kind === "deadlock" || reason.kind === "limit" ? "I10" : "I15";
+    this.#find("machine", invariant, `${reason.kind}: ${reason.text.split("\n")[0]}`);
+  }
+
+  #assertion(k: Context, text: string): void {
+    const [first] = text.split("\n");
+    if (this.#options.assertionsOff?.some((words) => text.startsWith(words)) === true) return;
+    const later = siteOf(k, plain(first!));
+    this.#found ??= { foundBy: "assertions", invariant: "I15", text: first!, earlier: null, later };
+  }
+
+  #find(foundBy: string, invariant: Invariant, text: string): void {
+    const core = this.#machine.running;
+    const later: Site = {
+      core: core.id,
+      time: core.clock,
+      what: plain(text),
+      pid: this.#kernel.current[core.id]?.task?.pid ?? 0,
+      va: null,
+      locks: "",
+    };
+    this.#found ??= { foundBy, invariant, text, earlier: null, later };
+  }
+
+  /** Reported by a part. */
+  report(foundBy: string, violation: Violation): void {
+    this.#found ??= { foundBy, ...violation };
+  }
+}
+
+/** The parts of the oracle, in the order in which they hear of an event. */
+function oracleParts(): readonly OraclePart[] {
+  return [];
+}
+
+function fromLedger(violation: LedgerViolation): Judgement {
+  const site = ({ core, timeCycles, address, text, kind }: LedgerViolation["earlier"]): Site => ({
+    core,
+    time: timeCycles,
+    what: `${violation.rule}: ${kind}`,
+    pid: 0,
+    va: address === "" ? null : `0x${address}`,
+    locks: text,
+  });
+  return {
+    foundBy: "ledger",
+    invariant: RULES[violation.rule],
+    text: `${violation.rule}, frame 0x${violation.frame.toString(16)}: ${violation.later.text}`,
+    earlier: site(violation.earlier),
+    later: site(violation.later),
+  };
+}
+
+/** Without numbers: the same words in every run. */
+function plain(text: string): string {
+  return text.replace(/\b(0x)?[0-9a-f]*\d[0-9a-f]*\b/g, "N");
+}

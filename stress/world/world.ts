@@ -1,0 +1,218 @@
+/**
+ * A world: one scenario on one machine under one design. It boots once, brings every task to its first instruction in
+ * user mode, and keeps that start state; each run goes back to it, explores one schedule under the oracle, and ends
+ * with the scenario's own check.
+ *
+ *     boot (timed) -> start state -> [ explore until everybody is parked -> phase = 1 -> check, exit (timed) ]*
+ */
+import type { Core } from "../../emu/cores/index.ts";
+import { Machine } from "../../emu/machine.ts";
+import type { MachineModel } from "../../emu/machines/model.ts";
+import {
+  type Decisions,
+  type ExplorationEnd,
+  ExploringScheduler,
+  type Strategy,
+} from "../../emu/schedulers/index.ts";
+import { StartState } from "../../emu/start-state.ts";
+import { UserError } from "../../emu/user-error.ts";
+import { createKernel, type Kernel, loadInit, type Memory, TASK_DEAD } from "../../kernel/index.ts";
+import { USER } from "../../mmu/index.ts";
+import type { Scenario } from "../scenarios/index.ts";
+import { Judge, type Judgement } from "./judge.ts";
+import { isInside, ScenarioProgram } from "./scenario-program.ts";
+import { StartScheduler } from "./start-scheduler.ts";
+import { SwitchedScheduler } from "./switched-scheduler.ts";
+
+export interface WorldOptions {
+  readonly model: MachineModel;
+  readonly scenario: Scenario;
+  /** Its ELF file. */
+  readonly image: Uint8Array;
+  readonly design: string;
+  readonly tlb: "typical" | "adversarial";
+  /** Parts of the oracle that are left out, by name: to measure what each costs. */
+  readonly withoutParts?: readonly string[];
+  /** Kernel assertions that do not count, by their first words: what they hide is to show. */
+  readonly assertionsOff?: readonly string[];
+}
+
+/** One run. */
+export interface RunResult {
+  readonly end: ExplorationEnd | "violation";
+  /** Events granted, and of them those with more than one agent to choose from. */
+  readonly events: number;
+  readonly decisions: number;
+  readonly recorded: Decisions;
+  /** null: nothing is wrong. */
+  readonly judgement: Judgement | null;
+  /** Over every event of the run, its end included: 16 hex digits. */
+  readonly traceHash: string;
+}
+
+/** Boot and set-up take less than this, or never end. */
+const MAX_START_SLICES = 5_000_000;
+const MAX_EVENTS = 20_000;
+const MAX_FAIR_EVENTS = 60_000;
+const MAX_TIMERS = 2;
+/** Instructions of check() and exit. */
+const MAX_END_INSTRUCTIONS = 5_000_000;
+const MEMORY_BYTES: number = 16 << 20;
+const PC = 0;
+
+export class World {
+  readonly scenario: Scenario;
+  readonly machine: Machine;
+  readonly kernel: Kernel;
+  readonly program: ScenarioProgram;
+  readonly #scheduler: SwitchedScheduler;
+  readonly exploring: ExploringScheduler;
+  readonly #judge: Judge;
+  readonly #start: StartState;
+  /** Physical addresses of the words scenario_phase (after the start) and scenario_seed. */
+  readonly #seedPa: number;
+  /** What the guest wrote since the start. */
+  output = "";
+
+  /** @throws UserError if the scenario cannot be brought to its start */
+  constructor(options: WorldOptions) {
+    this.scenario = options.scenario;
+    let scheduler: SwitchedScheduler | undefined;
+    this.machine = new Machine({
+      model: options.model,
+      cpus: options.scenario.cores,
+      memoryBytes: MEMORY_BYTES,
+      scheduler: (cores) => {
+        scheduler = new SwitchedScheduler(cores);
+        return scheduler;
+      },
+      tlb: options.tlb,
+      seed: 1,
+      ledger: "on",
+      console: (_stream, bytes) => {
+        this.output += new TextDecoder().decode(bytes);
+      },
+    });
+    this.#scheduler = scheduler!;
+    const { machine } = this;
+    const kernel = createKernel(machine, options.model.arch, {
+      design: options.design,
+      seed: 1,
+      init: { image: options.image, argv: [options.scenario.name], envp: [] },
+    });
+    this.kernel = kernel;
+    machine.kernel = kernel;
+    machine.register("kernel", {
+      save: () => kernel.save(),
+      restore: (saved) => kernel.restore(saved as Record<string, unknown>),
+    });
+    const image = loadInit(kernel);
+    if (image instanceof UserError) throw image;
+    this.program = new ScenarioProgram(image);
+    this.exploring = new ExploringScheduler(machine.cores, {
+      isParked: (core) => this.#isParked(core),
+      isFinished: () => this.#isFinished(),
+      maxEvents: MAX_EVENTS,
+      maxFairEvents: MAX_FAIR_EVENTS,
+      maxTimers: MAX_TIMERS,
+    });
+    this.#judge = new Judge(machine, kernel, options);
+    kernel.boot();
+    this.#bringToStart();
+    const { seed } = this.program;
+    this.#seedPa = machine.cores[0]!.mmu.probe(seed.lo, seed.hi);
+    this.#judge.mark();
+    this.#start = new StartState(machine);
+    this.output = "";
+  }
+
+  /** Bytes of RAM that the last run touched, in frames. */
+  get touchedFrames(): number {
+    return this.#start.touched();
+  }
+
+  /** Runs one schedule from the start. @param seed stored in scenario_seed if the scenario uses it; not 0 */
+  run(strategy: Strategy, seed: number): RunResult {
+    const { machine, exploring, kernel } = this;
+    const judge = this.#judge;
+    this.#start.restore();
+    this.output = "";
+    if (this.scenario.seeded) machine.ram.write32(this.#seedPa, seed | 0);
+    judge.start();
+    exploring.begin(strategy);
+    this.#scheduler.use(exploring);
+    (kernel.memory as Memory).frames.failFallible = () => exploring.allocationFails();
+    while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null && !judge.hasFound());
+    exploring.finish();
+    let end: RunResult["end"] = exploring.end ?? "violation";
+    judge.explored(exploring.end);
+    if (exploring.end === "finished" && !judge.hasFound()) {
+      this.#finish();
+    }
+    const judgement = judge.verdict();
+    if (judgement !== null && end === "finished") end = "violation";
+    return {
+      end,
+      events: exploring.events,
+      decisions: exploring.decisions,
+      recorded: exploring.recorded,
+      judgement,
+      traceHash: machine.events.hash,
+    };
+  }
+
+  /** scenario_phase = 1: thread 0 checks, and everybody exits. */
+  #finish(): void {
+    const { machine } = this;
+    const { phase } = this.program;
+    machine.stopReason = null;
+    this.#scheduler.useTimed();
+    machine.ram.write32(machine.cores[0]!.mmu.probe(phase.lo, phase.hi), 1);
+    const reason = machine.run({ maxInstructions: machine.retired + MAX_END_INSTRUCTIONS });
+    this.#judge.ended(reason);
+  }
+
+  #bringToStart(): void {
+    const { machine } = this;
+    const { begin } = this.program;
+    const start = new StartScheduler(machine.cores, (core) =>
+      isInside(begin, core.state[PC]!, core.state[PC + 1]!),
+    );
+    this.#scheduler.use(start);
+    while (machine.slices < MAX_START_SLICES && machine.advance(Number.POSITIVE_INFINITY) === null);
+    if (machine.stopReason?.kind !== "deadlock" || !start.begun || !this.kernel.isQuiet()) {
+      const why = start.begun
+        ? "a task is not in user mode"
+        : (machine.stopReason?.text ?? "it does not end");
+      throw new UserError(
+        `the set-up does not reach scenario_begin(): ${why}`,
+        this.scenario.name,
+        `what it wrote: ${this.output.trim().split("\n").at(-1) ?? ""}`,
+      );
+    }
+    machine.stopReason = null;
+    for (const core of machine.cores) core.userHeld = false;
+  }
+
+  #isParked(core: Core): boolean {
+    return core.regime === USER && isInside(this.program.park, core.state[PC]!, core.state[PC + 1]!);
+  }
+
+  /** Every task has parked: on its core, or asleep in scenario_park_asleep(). */
+  #isFinished(): boolean {
+    const { kernel, program } = this;
+    const { arch, ram } = kernel;
+    for (const task of kernel.sched.tasks()) {
+      if (task.state === TASK_DEAD) continue;
+      const running = kernel.sched.queues.find((queue) => queue.current === task);
+      if (running !== undefined && !task.idle) {
+        if (!this.#isParked(this.machine.cores[running.cpu]!)) return false;
+        continue;
+      }
+      const lo = arch.process.pcLo(ram, task.userFrame);
+      const hi = arch.process.pcHi(ram, task.userFrame);
+      if (!isInside(program.parkAsleep, lo, hi)) return false;
+    }
+    return true;
+  }
+}
