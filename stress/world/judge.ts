@@ -5,7 +5,7 @@
 import type { StopReason } from "../../emu/hardware.ts";
 import type { Machine } from "../../emu/machine.ts";
 import type { ExplorationEnd } from "../../emu/schedulers/index.ts";
-import type { Context, Kernel, KernelObserver } from "../../kernel/index.ts";
+import type { Context, Kernel, KernelObserver, Syscall } from "../../kernel/index.ts";
 import type { LedgerRule, LedgerViolation } from "../../mmu/index.ts";
 import { type EndState, type OraclePart, observerOf } from "../oracle/part.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
@@ -38,6 +38,7 @@ export class Judge {
   #found: Judgement | null = null;
   /** Violations of the ledger at the start. */
   #ledgerTotal = 0;
+  #stopsAtExit = false;
 
   constructor(machine: Machine, kernel: Kernel, options: WorldOptions) {
     this.#machine = machine;
@@ -47,6 +48,7 @@ export class Judge {
     this.#parts = oracleParts().filter((part) => !off.has(part.name));
     const assertions: Partial<KernelObserver> = {
       assertionFailed: (k, text) => this.#assertion(k, text),
+      syscallEnter: (k, name, call) => this.#syscall(k, name, call),
     };
     this.#observer = observerOf([assertions, ...this.#parts.map((part) => part.events)]);
   }
@@ -61,6 +63,7 @@ export class Judge {
   /** A run begins. */
   start(): void {
     this.#found = null;
+    this.#stopsAtExit = false;
     for (const part of this.#parts) part.start();
   }
 
@@ -84,12 +87,17 @@ export class Judge {
     if (end === "finished") this.#tellEnd("parked");
   }
 
+  /** The scenario's check runs now; "check": its exit status is all that is waited for. */
+  finishing(until: "check" | "exit"): void {
+    this.#stopsAtExit = until === "check";
+  }
+
   /** The machine was let run to its end. */
   ended(reason: StopReason): void {
     if (this.hasFound()) return;
     if (reason.kind !== "power-off") this.#stopped(reason);
     else if (reason.status !== 0) this.#checkFailed(reason.status);
-    else this.#tellEnd("off");
+    else if (!this.#stopsAtExit) this.#tellEnd("off");
   }
 
   verdict(): Judgement | null {
@@ -115,6 +123,12 @@ export class Judge {
     }
     const invariant = reason.kind === "deadlock" || reason.kind === "limit" ? "I10" : "I15";
     this.#find("machine", invariant, `${reason.kind}: ${reason.text.split("\n")[0]}`);
+  }
+
+  /** The first process wants to exit: with which status is all that a short run needs to know. */
+  #syscall(k: Context, name: string, call: Syscall): void {
+    if (!this.#stopsAtExit || name !== "exit_group" || k.task?.tgid !== 1) return;
+    k.cpu.stopMachine({ kind: "power-off", text: "exit_group", status: call.lo(0) & 0xff });
   }
 
   #assertion(k: Context, text: string): void {
