@@ -7,6 +7,7 @@ import type { StopReason } from "../hardware.ts";
 import { Machine, type MachineOptions } from "../machine.ts";
 import type { MachineModel } from "../machines/model.ts";
 import type { TraceSink } from "../trace.ts";
+import { tuneHostCompiler } from "./host-compiler.ts";
 
 export interface SessionOptions {
   readonly model: MachineModel;
@@ -41,6 +42,7 @@ export class Session {
   /** @throws UserError if the program cannot be loaded or the machine cannot be built */
   constructor(options: SessionOptions) {
     this.#options = options;
+    tuneHostCompiler();
     this.machine = new Machine({
       model: options.model,
       cpus: options.cpus,
