@@ -63,6 +63,7 @@
 #define CLONE_CHILD_CLEARTID 0x00200000
 #define WNOHANG 1
 #define WUNTRACED 2
+#define WCONTINUED 8
 #define WALL 0x40000000
 #define WCLONE ((int)0x80000000)
 
@@ -105,6 +106,8 @@
 #define SS_DISABLE 2
 #define CLD_EXITED 1
 #define CLD_KILLED 2
+#define CLD_STOPPED 5
+#define CLD_CONTINUED 6
 #define SI_USER 0
 #define SI_KERNEL 0x80
 #define SI_TKILL (-6)

@@ -144,7 +144,8 @@ static int shares_core(unsigned index)
 static void start_thread(unsigned index)
 {
 	const struct scenario_thread *thread = &scenario_threads[index];
-	void *stack = prepare_stack(index, shares_core(index) ? scenario_park_asleep : scenario_park, leave_thread);
+	int sleeps = thread->parks == SCENARIO_SLEEPS || shares_core(index);
+	void *stack = prepare_stack(index, sleeps ? scenario_park_asleep : scenario_park, leave_thread);
 	void (*run)(void) = is_native ? (void (*)(void))native_entry : thread->run;
 	long tid = arch_scenario_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
 				       stack, run, (void *)thread);

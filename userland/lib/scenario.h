@@ -31,11 +31,12 @@ int check(void);
 struct scenario_thread {
 	void (*run)(void);
 	unsigned core;
+	enum { SCENARIO_SPINS, SCENARIO_SLEEPS } parks; /* a thread that shares its core sleeps in any case */
 };
 extern const struct scenario_thread scenario_threads[];
 extern const unsigned scenario_thread_count;
 
-/* The threads as {function, core}, thread 0 first; it has core 0 for itself. */
+/* The threads as {function, core} or {function, core, SCENARIO_SLEEPS}; thread 0 is first and has core 0 for itself. */
 #define SCENARIO_THREADS(...) \
 	const struct scenario_thread scenario_threads[] = {__VA_ARGS__}; \
 	const unsigned scenario_thread_count = sizeof scenario_threads / sizeof *scenario_threads
