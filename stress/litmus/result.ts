@@ -1,0 +1,48 @@
+/** What running a litmus test says. */
+import type { Bounds } from "./explore.ts";
+import type { LitmusTest } from "./test.ts";
+
+/**
+ * ok: a forbidden outcome was not reached, an allowed one was witnessed, a required one holds; reached: a forbidden
+ * outcome (or one outside the permitted ones) was reached; unwitnessed: an allowed outcome was not; informative: there is
+ * no verdict to compare with; incomplete: a bound ended the exploration before it found anything; no-final-state: no
+ * final state can be reached; no-machine: the architecture's machine does not exist yet.
+ */
+export type LitmusOutcome =
+  | "ok"
+  | "reached"
+  | "unwitnessed"
+  | "informative"
+  | "incomplete"
+  | "no-final-state"
+  | "no-machine";
+
+/** A distinct final state, as far as the question looks at it, and whether the question holds in it. */
+export interface FinalState {
+  readonly text: string;
+  readonly holds: 0 | 1;
+}
+
+/** What became possible without an operation that the verdict rests on. */
+export interface Vacuity {
+  readonly without: string;
+  /** The forbidden outcome was reached, as it must be. */
+  readonly reached: 0 | 1;
+}
+
+export interface LitmusResult {
+  readonly test: LitmusTest;
+  readonly outcome: LitmusOutcome;
+  readonly states: number;
+  readonly transitions: number;
+  readonly bounds: Bounds;
+  readonly exceeded: keyof Bounds | null;
+  /** In the order of their text. */
+  readonly finals: readonly FinalState[];
+  readonly vacuity: readonly Vacuity[];
+}
+
+export const NO_MACHINE: Readonly<Record<string, string>> = {
+  aarch64: "no aarch64 machine yet",
+  ppc64: "no ppc64 machine yet",
+};

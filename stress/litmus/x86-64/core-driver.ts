@@ -1,0 +1,122 @@
+/**
+ * One core of a litmus machine, driven from one visible event to the next: the event that the explorer granted, and then
+ * what belongs to this core alone (trap delivery and IRETQ on its own stack, the #PF handler, barriers, jumps), which
+ * commutes with everything that others do. A core rests at the beginning of a slot, in the middle of a walk, or before
+ * the fetch of code in a page of the test.
+ */
+import type { Machine } from "../../../emu/machine.ts";
+import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
+import { codeAddress } from "./layout.ts";
+import { type CoreProgram, SLOT_BYTES, type Slot } from "./program.ts";
+
+/** Steps of a core on its own after one event: a delivery has about ten. */
+const MAX_PRIVATE_STEPS = 200;
+
+export class CoreDriver {
+  readonly core: X86Core;
+  readonly program: CoreProgram;
+  readonly #machine: Machine;
+  readonly #codeLo: number;
+  readonly #codeHi: number;
+  /** It rests inside a walk: the engine has an instruction in progress. */
+  isMidway = false;
+
+  constructor(machine: Machine, core: X86Core, program: CoreProgram) {
+    this.#machine = machine;
+    this.core = core;
+    this.program = program;
+    const base = codeAddress(core.id);
+    this.#codeLo = Number(BigInt.asIntN(32, base));
+    this.#codeHi = Number(BigInt.asIntN(32, base >> 32n));
+  }
+
+  /** The slot at which the core rests, or that it is in the middle of; null: at a fetch in a page of the test. */
+  get slot(): Slot | null {
+    const offset = this.#offset();
+    return offset < 0 ? null : this.program.slots[Math.floor(offset / SLOT_BYTES)]!;
+  }
+
+  get slotNumber(): number {
+    const offset = this.#offset();
+    return offset < 0 ? -1 : Math.floor(offset / SLOT_BYTES);
+  }
+
+  get atEnd(): boolean {
+    return !this.isMidway && this.slot?.kind === "end";
+  }
+
+  /** An interprocessor interrupt is pending or in flight, and not masked. */
+  get canAccept(): boolean {
+    return this.core.acceptTime() !== Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * One event: a walk's next step, an access, or a system instruction.
+   * @param upkeep called when the event has happened
+   */
+  step(upkeep: () => void): void {
+    this.#run(1);
+    if (!this.core.mmu.isWalking) upkeep();
+    this.settle();
+  }
+
+  accept(): void {
+    const { core } = this;
+    core.clock = core.acceptTime();
+    core.acceptGranted = true;
+    this.#run(0);
+    core.acceptGranted = false;
+    this.settle();
+  }
+
+  /** Goes on to where the core rests. */
+  settle(): void {
+    const { core } = this;
+    for (let steps = 0; steps < MAX_PRIVATE_STEPS; steps++) {
+      if (core.phase === "microcode") {
+        this.#run(1);
+        continue;
+      }
+      if (core.phase !== "execute") throw new Error(`litmus: core ${core.id} is ${core.phase}`);
+      this.isMidway = core.mmu.isWalking;
+      if (this.isMidway) return;
+      const offset = this.#offset();
+      if (offset < 0) return;
+      if (offset % SLOT_BYTES === 0) {
+        const slot = this.program.slots[offset / SLOT_BYTES];
+        if (slot !== null && slot !== undefined && slot.kind !== "local") return;
+      }
+      // The #PF handler uses the stack; the rest of a slot is jumps and register moves, which end at the next slot.
+      this.#run(1);
+    }
+    throw new Error(`litmus: core ${core.id} does not come to rest:\n${core.dump()}`);
+  }
+
+  /**
+   * After the core's words were loaded: brings the engine to the instruction whose walk is in progress. The caller loads
+   * the words once more, as the walk has begun anew.
+   */
+  reposition(): void {
+    this.core.mmu.abandon();
+    this.#run(0);
+  }
+
+  #run(events: number): void {
+    const { core } = this;
+    this.#machine.running = core;
+    core.budget.left = events;
+    core.setLimits(core.clock + 1, -1);
+    core.sliceEnds = true;
+    core.run();
+    core.clock = 0;
+    const { stopReason } = this.#machine;
+    if (stopReason !== null) throw new Error(`litmus: ${stopReason.text}`);
+  }
+
+  /** Of PC in the core's code page; -1: elsewhere. */
+  #offset(): number {
+    const { core } = this;
+    const offset = core.readPcLo() - this.#codeLo;
+    return core.readPcHi() === this.#codeHi && offset >= 0 && offset < 4096 ? offset : -1;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Which translations of a test are worth enumerating. What the tables hold for an address matters only if a thread writes
+ * one of the entries on its path, if an entry begins with A or D clear, or if roots are loaded; the content of a
+ * paging-structure cache matters only at levels whose entries are written. Everything else is the same whatever is
+ * cached, so the runner keeps it cached.
+ *
+ * An address is filled or replaced only while the core may still use it, unless accessed bits are at stake, which a
+ * speculative fill sets whether it is used or not.
+ */
+import type { Effect, LitmusTest } from "../test.ts";
+import type { Layout } from "./layout.ts";
+import type { CoreProgram, Slot } from "./program.ts";
+
+export interface Speculation {
+  /** Locations whose translations are enumerated. */
+  readonly volatile: readonly string[];
+  /** Levels of paging-structure entries that are enumerated, ascending. */
+  readonly levels: readonly number[];
+  /** For each core and slot number: a bit per volatile location that may still be used. */
+  readonly uses: readonly (readonly number[])[];
+}
+
+export function planSpeculation(
+  test: LitmusTest,
+  layout: Layout,
+  programs: readonly CoreProgram[],
+): Speculation {
+  const written = writtenSlots(test, layout);
+  const loadsRoots = effectsOf(test).some((effect) => effect.kind === "context");
+  const onPath = (name: string, level: 1 | 2 | 3 | 4): boolean => {
+    for (let root = 0; root < layout.roots; root++) {
+      if (written.has(layout.slot({ location: name, level, root }))) return true;
+    }
+    return false;
+  };
+  const names = test.locations.map(({ name }) => name);
+  const levels = ([2, 3, 4] as const).filter(
+    (level) => loadsRoots || names.some((name) => onPath(name, level)),
+  );
+  const unmarked = startsUnmarked(test);
+  const volatile = names.filter(
+    (name) =>
+      loadsRoots || unmarked.has(name) || ([1, 2, 3, 4] as const).some((level) => onPath(name, level)),
+  );
+  const everywhere = test.initial.some(({ place, value }) => {
+    return place.level > 0 && value.kind === "entry" && value.entry.fields["A"] === 0;
+  });
+  const clearsAccessed = effectsOf(test).some((effect) => {
+    return "value" in effect && typeof effect.value === "object" && effect.value.kind === "entry"
+      ? effect.value.entry.fields["A"] === 0
+      : false;
+  });
+  const all = (1 << volatile.length) - 1;
+  return {
+    volatile,
+    levels,
+    uses: programs.map((program) =>
+      everywhere || clearsAccessed ? program.slots.map(() => all) : usesBySlot(program, volatile),
+    ),
+  };
+}
+
+/** Bits of what each slot and those after it use; an interrupt may come at any slot of the thread. */
+function usesBySlot(program: CoreProgram, volatile: readonly string[]): number[] {
+  const bit = (slot: Slot | null): number => {
+    const index = slot?.uses == null ? -1 : volatile.indexOf(slot.uses);
+    return index < 0 ? 0 : 1 << index;
+  };
+  const later = (role: Slot["role"]): number[] => {
+    let mask = 0;
+    return program.slots.map((slot) => (slot?.role === role ? (mask |= bit(slot)) : mask));
+  };
+  const thread = later("thread");
+  const handler = later("handler");
+  const inThread = Math.max(0, ...thread);
+  const inHandler = Math.max(0, ...handler);
+  return program.slots.map((slot, i) =>
+    slot?.role === "handler" ? handler[i]! | inThread : thread[i]! | inHandler,
+  );
+}
+
+function effectsOf(test: LitmusTest): Effect[] {
+  return test.columns.flatMap(({ operations }) => operations.map(({ effect }) => effect));
+}
+
+function writtenSlots(test: LitmusTest, layout: Layout): Set<number> {
+  const slots = new Set<number>();
+  for (const effect of effectsOf(test)) {
+    if (!("place" in effect) || effect.kind === "load" || effect.kind === "await") continue;
+    const { place } = effect;
+    const target = test.locations.find(({ name }) => name === place.location);
+    if (place.level > 0) slots.add(layout.slot(place));
+    else if (target?.mapping === "window") {
+      // Through a window a store writes the leaf entry of the other location.
+      for (let root = 0; root < layout.roots; root++) {
+        slots.add(layout.slot({ location: target.windowOf!, level: 1, root }));
+      }
+    }
+  }
+  return slots;
+}
+
+/** Locations with an initial entry that lacks A or D. */
+function startsUnmarked(test: LitmusTest): Set<string> {
+  const names = new Set<string>();
+  for (const { place, value } of test.initial) {
+    if (place.level === 0 || value.kind !== "entry") continue;
+    if (value.entry.fields["A"] === 0 || value.entry.fields["D"] === 0) names.add(place.location);
+  }
+  return names;
+}

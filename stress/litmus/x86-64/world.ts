@@ -1,0 +1,207 @@
+/**
+ * A litmus test on a bare x86-64 machine: real cores, walkers, TLBs, local APICs and the interpreter, no kernel. What can
+ * happen next, in each state: a core's next event; the acceptance of an interprocessor interrupt; and for each enumerated
+ * address and core, that its translation is replaced, alone or by the one that the tables give now, with or without the
+ * paging-structure entries of the levels that the test changes (Intel SDM vol. 3A 4.10.2.2, 4.10.2.3, 4.10.3.1: a
+ * processor may cache what no access needs, and may drop what it has cached).
+ *
+ * Not enumerated, because nothing depends on it: translations that no thread changes; a fill in the middle of the same
+ * address's walk (the walk's own fill follows); two different copies of one translation in the first and second level.
+ */
+import { Machine } from "../../../emu/machine.ts";
+import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
+import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
+import { DONE, FETCH, READ, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
+import type { LitmusWorld } from "../explore.ts";
+import { coresOf, type LitmusTest } from "../test.ts";
+import { CoreDriver } from "./core-driver.ts";
+import { DIRECT_MAP, FETCH_OFFSET, Layout, RAM_BYTES, WARM_LO } from "./layout.ts";
+import { LITMUS_MODEL } from "./model.ts";
+import { assemble } from "./program.ts";
+import { prepareCore, writeDescriptorTables, writeProgram } from "./setup.ts";
+import { Snapshots } from "./snapshots.ts";
+import { planSpeculation, type Speculation } from "./speculation.ts";
+
+/** Choices of a core: step, accept, then EVICT + variant, then REFILL + location * VARIANTS + variant. */
+const STEP = 0;
+const ACCEPT = 1;
+const EVICT = 2;
+const VARIANTS = 4;
+const REFILL: number = EVICT + VARIANTS;
+const PER_CORE: number = REFILL + 16 * VARIANTS;
+
+const DIRECT_HI: number = Number(BigInt.asIntN(32, DIRECT_MAP >> 32n));
+
+/** The explorer decides who runs; nobody asks a scheduler. */
+const NO_SCHEDULER: CoreScheduler = {
+  name: "litmus",
+  next: () => null,
+  pointReached: () => false,
+  save: () => null,
+  restore: () => {},
+};
+
+export class X86LitmusWorld implements LitmusWorld {
+  readonly machine: Machine;
+  readonly layout: Layout;
+  readonly drivers: readonly CoreDriver[];
+  readonly stateWords: number;
+  readonly #speculation: Speculation;
+  readonly #snapshots: Snapshots;
+  readonly #addresses: readonly number[];
+  readonly #ownPages: readonly (readonly number[])[];
+
+  /** @throws UserError if the test does not fit the machine */
+  constructor(test: LitmusTest) {
+    this.layout = new Layout(test);
+    const cores = coresOf(test);
+    const programs = Array.from({ length: cores }, (_, core) => assemble(test, this.layout, core));
+    this.machine = new Machine({
+      model: LITMUS_MODEL,
+      cpus: cores,
+      memoryBytes: RAM_BYTES,
+      scheduler: () => NO_SCHEDULER,
+      tlb: "typical",
+      seed: 1,
+      ledger: "off",
+      console: () => {},
+    });
+    const ram = this.machine.ram;
+    this.layout.writeInitial((slot, lo, hi) => ram.write64(slot * 4, lo, hi));
+    for (const { name, mapping } of test.locations) {
+      if (mapping !== "window") this.#writeFetchTarget(name);
+    }
+    writeDescriptorTables(ram);
+    this.drivers = programs.map((program, id) => {
+      const core = this.machine.cores[id] as X86Core;
+      writeProgram(ram, program, id);
+      prepareCore(core, program, test);
+      return new CoreDriver(this.machine, core, program);
+    });
+    this.#speculation = planSpeculation(test, this.layout, programs);
+    this.#addresses = this.#speculation.volatile.map((name) => this.layout.address(name));
+    this.#ownPages = programs.map((_, core) => this.layout.ownPages(core));
+    for (const driver of this.drivers) this.#begin(driver, test);
+    this.#snapshots = new Snapshots(this.machine, this.drivers, this.layout);
+    this.stateWords = this.#snapshots.words;
+  }
+
+  choices(into: Int32Array): number {
+    let count = 0;
+    for (const driver of this.drivers) {
+      const first = driver.core.id * PER_CORE;
+      if (!driver.atEnd) into[count++] = first + STEP;
+      if (driver.canAccept) into[count++] = first + ACCEPT;
+      count = this.#fills(driver, first, into, count);
+    }
+    return count;
+  }
+
+  take(choice: number): void {
+    const driver = this.drivers[Math.floor(choice / PER_CORE)]!;
+    const what = choice % PER_CORE;
+    if (what === STEP) {
+      const globals = driver.slot?.dropsGlobals === true;
+      driver.step(() => this.#keepWarm(driver, globals));
+      this.#keepWarm(driver, false);
+    } else if (what === ACCEPT) {
+      driver.accept();
+      this.#keepWarm(driver, false);
+    } else if (what < REFILL) {
+      this.#evict(driver.core, this.layout.address(driver.slot!.uses!), what - EVICT);
+    } else {
+      const lo = this.#addresses[Math.floor((what - REFILL) / VARIANTS)]!;
+      this.#evict(driver.core, lo, (what - REFILL) % VARIANTS);
+      driver.core.mmu.speculate(lo, 0);
+    }
+  }
+
+  save(into: Int32Array): void {
+    this.#snapshots.save(into);
+  }
+
+  restore(from: Int32Array): void {
+    this.#snapshots.restore(from);
+  }
+
+  key(): number {
+    return this.#snapshots.key();
+  }
+
+  isFinal(): boolean {
+    return this.drivers.every((driver) => driver.atEnd && !driver.canAccept);
+  }
+
+  /** The fills and replacements that may happen on a core now. */
+  #fills(driver: CoreDriver, first: number, into: Int32Array, count: number): number {
+    const { levels, uses, volatile } = this.#speculation;
+    const slot = driver.slot;
+    const number = driver.slotNumber;
+    const mask = number < 0 ? -1 : uses[driver.core.id]![number]!;
+    const own = slot?.uses == null ? -1 : volatile.indexOf(slot.uses);
+    let next = count;
+    if (own >= 0 && !driver.isMidway && slot!.kind === "visible") {
+      for (let variant = 0; variant <= levels.length; variant++) into[next++] = first + EVICT + variant;
+    }
+    for (let i = 0; i < volatile.length; i++) {
+      if ((mask & (1 << i)) === 0 || (driver.isMidway && i === own)) continue;
+      for (let variant = 0; variant <= levels.length; variant++) {
+        into[next++] = first + REFILL + i * VARIANTS + variant;
+      }
+    }
+    return next;
+  }
+
+  /** @param variant how many of the enumerated levels of paging-structure entries go too, from the lowest */
+  #evict(core: X86Core, lo: number, variant: number): void {
+    core.mmu.evictPage(lo, 0);
+    const { levels } = this.#speculation;
+    const highest = variant === 0 ? 0 : levels[variant - 1]!;
+    for (let level = 2; level <= highest; level++) core.mmu.evictTable(lo, 0, level);
+  }
+
+  /**
+   * Keeps cached what no thread changes: the runner's own pages, and the upper levels of the test's addresses unless they
+   * are enumerated. Both are legal speculation, and spare the walks to them.
+   */
+  #keepWarm(driver: CoreDriver, globals: boolean): void {
+    if (driver.core.mmu.isWalking) return;
+    const { mmu, id } = driver.core;
+    if (this.#speculation.levels.length === 0) {
+      mmu.speculate(WARM_LO, 0);
+      mmu.evictPage(WARM_LO, 0);
+    }
+    if (globals) for (const page of this.#ownPages[id]!) mmu.speculate(page << 12, DIRECT_HI);
+  }
+
+  /** Fills the runner's own pages and the unchanging locations, then makes every access an event. */
+  #begin(driver: CoreDriver, test: LitmusTest): void {
+    const { core } = driver;
+    for (const page of this.#ownPages[core.id]!) {
+      for (const kind of [WRITE, FETCH] as const) {
+        if (core.mmu.translate(page << 12, DIRECT_HI, kind, SUPERVISOR) !== DONE) {
+          throw new Error(`litmus: page ${page} is not mapped`);
+        }
+      }
+    }
+    for (const { name } of test.locations) {
+      if (!this.#speculation.volatile.includes(name))
+        core.mmu.translate(this.layout.address(name), 0, READ, SUPERVISOR);
+    }
+    core.takeStalls();
+    core.mmu.emptyFast();
+    core.clock = 0;
+    core.budget.exploring = true;
+    this.#keepWarm(driver, false);
+    driver.settle();
+  }
+
+  /** MOV EAX, initial value; JMP R11. */
+  #writeFetchTarget(name: string): void {
+    const pa = this.layout.frame(name) * 4096;
+    const { ram } = this.machine;
+    const bytes = [0xb8, 0, 0, 0, 0, 0x41, 0xff, 0xe3];
+    for (let i = 0; i < bytes.length; i++) ram.write8(pa + FETCH_OFFSET + i, bytes[i]!);
+    ram.write8(pa + FETCH_OFFSET + 1, ram.read8(pa));
+  }
+}
