@@ -2,12 +2,16 @@
 import type { Platform } from "../emu/hardware.ts";
 import { UserError } from "../emu/user-error.ts";
 import { ARCHITECTURES } from "./arch/index.ts";
+import { selectDesign } from "./broken/index.ts";
 import { Kernel, type KernelOptions } from "./kernel.ts";
 import { DESIGNS } from "./mm/designs/index.ts";
+import { Gather } from "./mm/gather.ts";
 import { Memory } from "./mm/memory.ts";
+import { MmSteps } from "./mm/mm-steps.ts";
 import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
+export { BROKEN, type BrokenListing, type BrokenVariant, listBroken, selectDesign } from "./broken/index.ts";
 export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export * from "./inspect.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";
@@ -21,16 +25,21 @@ export function listDesigns(): readonly { name: string; description: string }[] 
 
 /**
  * @param arch name of the machine's architecture
- * @throws UserError if the init program cannot be loaded
- * @throws Error if the architecture or the design does not exist (the command line has checked both)
+ * @throws UserError if there is no such design or variant, or if the init program cannot be loaded
+ * @throws Error if the architecture does not exist (the command line has checked it)
  */
 export function createKernel(platform: Platform, arch: string, options: KernelOptions): Kernel {
   const port = ARCHITECTURES.get(arch);
-  const design = DESIGNS.find((entry) => entry.name === options.design);
-  if (port === undefined || design === undefined)
-    throw new Error(`createKernel: no ${arch} or no ${options.design}`);
-  const kernel = new Kernel(platform, port(platform), options);
-  kernel.memory = new Memory(kernel, { design: design.create() });
+  if (port === undefined) throw new Error(`createKernel: no ${arch}`);
+  const { design, variant } = selectDesign(options.design, "--mm", arch);
+  const classes = variant?.overrides ?? {};
+  const designClass = classes.spfMm ?? classes.design?.(design.designClass) ?? design.designClass;
+  const kernel = new Kernel(platform, port(platform, classes), options);
+  kernel.memory = new Memory(kernel, {
+    design: new designClass(),
+    steps: new (classes.steps ?? MmSteps)(),
+    gatherClass: classes.gather ?? Gather,
+  });
   kernel.process = new Processes(kernel);
   const init = loadInit(kernel);
   if (init instanceof UserError) throw init;

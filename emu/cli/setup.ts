@@ -1,6 +1,6 @@
 /** From the options of a command to a session, and from the end of a session to the end of the command. */
 import { readSync } from "node:fs";
-import { listDesigns } from "../../kernel/index.ts";
+import { selectDesign } from "../../kernel/index.ts";
 import type { MachineModel } from "../machines/model.ts";
 import { UserError } from "../user-error.ts";
 import { type RunEnd, runToEnd } from "./host.ts";
@@ -22,7 +22,7 @@ export function sessionOptions(
   model: MachineModel,
 ): Omit<SessionOptions, "image" | "argv" | "console"> {
   checkMachineArguments(args, model);
-  checkDesign(args.mm);
+  selectDesign(args.mm, "--mm", model.arch);
   return {
     model,
     cpus: args.cpus,
@@ -35,12 +35,6 @@ export function sessionOptions(
     maxInstructions: args.maxInstructions,
     timeoutSeconds: args.timeout,
   };
-}
-
-function checkDesign(name: string): void {
-  const names = listDesigns().map((design) => design.name);
-  if (names.includes(name)) return;
-  throw new UserError("there is no such fault design", `--mm ${name}`, `choose from ${names.join(", ")}`);
 }
 
 /** A machine with its options applied. @throws UserError, also if the host has not the memory */

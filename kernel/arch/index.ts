@@ -2,7 +2,12 @@
 import type { Platform } from "../../emu/hardware.ts";
 import type { ArchPort } from "./port.ts";
 import { x86Port } from "./x86/index.ts";
+import type { X86TlbClass } from "./x86/tlb.ts";
 
-export const ARCHITECTURES: ReadonlyMap<string, (platform: Platform) => ArchPort> = new Map([
-  ["x86-64", x86Port],
-]);
+/** Classes of an architecture that a variant of the kernel replaces by subclasses. */
+export interface ArchClasses {
+  readonly x86Tlb?: X86TlbClass;
+}
+
+export const ARCHITECTURES: ReadonlyMap<string, (platform: Platform, classes?: ArchClasses) => ArchPort> =
+  new Map([["x86-64", x86Port]]);

@@ -28,6 +28,8 @@ export class FaultState {
   mm: KPtr = NULL;
   /** The VMA, or the copy of it that a speculative fault works with. */
   vma: KPtr = NULL;
+  /** What `vma` is a copy of. The fault does not keep it: it may be freed, and only its address means something. */
+  found: KPtr = NULL;
   /** Faulting address. */
   lo = 0;
   hi = 0;

@@ -213,6 +213,7 @@ export class Memory implements MemorySubsystem {
     this.events.restore(events);
     for (const [index, cache] of this.#caches().entries()) cache.inUse = inUse[index]!;
     this.#faults.length = 0;
+    this.steps.reset();
   }
 
   #caches(): readonly Slab[] {

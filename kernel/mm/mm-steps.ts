@@ -16,6 +16,9 @@ import { setPteAt } from "./page-table.ts";
 /** What an unmapping is for: the call of that name, or making room for a new mapping in the same writer's section. */
 export type UnmapPurpose = "unmap" | "replace";
 
+/** MmSteps, or a subclass of it. */
+export type MmStepsClass = new () => MmSteps;
+
 export class MmSteps {
   /**
    * ptep_clear_flush() of copy-on-write. Under the table's lock, so that no core sees the new page while another writes
@@ -76,4 +79,7 @@ export class MmSteps {
   finishUnmap(k: Context, gather: Gather, _purpose: UnmapPurpose): Work {
     return gatherFinish(k, gather);
   }
+
+  /** The machine goes back to a state in which no call was in progress. */
+  reset(): void {}
 }

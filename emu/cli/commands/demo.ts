@@ -3,7 +3,7 @@
  * wrote, and a table that compares the designs.
  */
 import type { Argv, CommandModule } from "yargs";
-import { listDesigns, unreachableEvents } from "../../../kernel/index.ts";
+import { listDesigns, selectDesign, unreachableEvents } from "../../../kernel/index.ts";
 import type { MachineModel } from "../../machines/model.ts";
 import { compareDesigns, type DesignTotals, totalsOf } from "../design-totals.ts";
 import { GuestOutput } from "../guest-output.ts";
@@ -65,8 +65,8 @@ type Design = ReturnType<typeof listDesigns>[number];
 async function demo(args: DemoArguments): Promise<void> {
   const model = chooseModel(args);
   const known = listDesigns();
-  const designs = args.mm === ALL ? known : known.filter((design) => design.name === args.mm);
-  sessionOptions({ ...args, mm: designs[0]?.name ?? args.mm }, model);
+  const designs = args.mm === ALL ? known : [oneDesign(args.mm)];
+  sessionOptions({ ...args, mm: designs[0]!.name }, model);
   const trace = openTrace(args.trace);
   const stage = new Stage(args, model, trace);
   const runs = await performAll(stage, designs, args.json ? () => {} : say);
@@ -86,6 +86,12 @@ async function demo(args: DemoArguments): Promise<void> {
   }
   for (const line of comparisonLines(runs, args)) say(line);
   for (const run of failed) say(bold(`${run.name} failed: status ${run.status}, not ${run.expectedStatus}`));
+}
+
+/** A design, or a broken variant of one. @throws UserError */
+function oneDesign(name: string): Design {
+  const { design, variant } = selectDesign(name, "--mm");
+  return { name, description: variant?.title ?? design.description };
 }
 
 function say(line: string): void {

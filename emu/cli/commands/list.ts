@@ -1,11 +1,11 @@
-/** `faultline list machines|designs|programs`. */
+/** `faultline list machines|designs|programs|broken`. */
 import type { Argv, CommandModule } from "yargs";
-import { listDesigns } from "../../../kernel/index.ts";
+import { listBroken, listDesigns } from "../../../kernel/index.ts";
 import { MACHINE_MODELS } from "../../machines/index.ts";
 import { programs } from "../programs.ts";
 import { type Cell, type Column, formatTable } from "../table.ts";
 
-const WHAT = ["machines", "designs", "programs"] as const;
+const WHAT = ["machines", "designs", "programs", "broken"] as const;
 type What = (typeof WHAT)[number];
 
 interface ListArguments {
@@ -45,6 +45,28 @@ function listing(what: What): Listing {
         objects,
       };
     }
+    case "broken": {
+      const objects = listBroken();
+      return {
+        columns: [
+          name,
+          { title: "race", align: "left" },
+          { title: "violates", align: "left" },
+          { title: "designs", align: "left" },
+          description,
+        ],
+        rows: objects.map((each) => [
+          each.id,
+          each.catalogue ?? "-",
+          each.invariants.join(" "),
+          each.designs.length === 0 ? "-" : each.designs.join(" "),
+          each.waitsFor === null
+            ? withNeeds(each.title, each.needs)
+            : `(waits for ${each.waitsFor}) ${each.title}`,
+        ]),
+        objects,
+      };
+    }
     case "programs": {
       const objects = programs();
       return {
@@ -66,9 +88,13 @@ function listing(what: What): Listing {
   }
 }
 
+function withNeeds(title: string, needs: readonly string[]): string {
+  return needs.length === 0 ? title : `${title} (needs ${needs.join(", ")})`;
+}
+
 export const listCommand: CommandModule<object, ListArguments> = {
   command: "list <what>",
-  describe: "list machines, fault designs or guest programs",
+  describe: "list machines, fault designs, guest programs or broken variants of the kernel",
   builder: (yargs): Argv<ListArguments> =>
     yargs
       .positional("what", { choices: WHAT, demandOption: true, describe: "what to list" })

@@ -163,7 +163,7 @@ export class X86Tlb {
    * The core becomes one that flushers of `next` interrupt, and learns what it must not miss: the mask bit comes before
    * the generation. @returns the generation
    */
-  protected *joinMm(k: Context, next: KPtr): Work<number> {
+  *joinMm(k: Context, next: KPtr): Work<number> {
     if (next !== this.initMm) {
       if (k.point(COST_ATOMIC)) yield;
       mmCpumask.add(k.ram, next, k.cpu.id);
@@ -173,7 +173,7 @@ export class X86Tlb {
   }
 
   /** CR3, then who is loaded, then the old mm's mask bit, when its root is walked no more. @param flag CR3_HI_NO_FLUSH or 0 */
-  protected *changeRoot(k: Context, real: KPtr, next: KPtr, asid: number, flag: number): Work {
+  *changeRoot(k: Context, real: KPtr, next: KPtr, asid: number, flag: number): Work {
     if (k.point(COST_ACCESS)) yield;
     this.loadRoot(k, next, asid, flag);
     if (real !== next && real !== this.initMm) {
@@ -183,7 +183,7 @@ export class X86Tlb {
   }
 
   /** load_new_mm_cr3(), and who is loaded. Preceded by a point. */
-  protected loadRoot(k: Context, next: KPtr, asid: number, flag: number): void {
+  loadRoot(k: Context, next: KPtr, asid: number, flag: number): void {
     const core = thisCpu(k);
     x86(k).writeCr3(this.cr3Lo(mmPgd.get(k.ram, next), asid), flag);
     loadedMm.set(k.ram, core, next);
@@ -191,7 +191,7 @@ export class X86Tlb {
   }
 
   /** What is cached under the slot's context is as new as a generation. */
-  protected isClean(k: Context, slot: KPtr, gen: number): boolean {
+  isClean(k: Context, slot: KPtr, gen: number): boolean {
     return slotTlbGen.get(k.ram, slot) >= gen;
   }
 
@@ -253,27 +253,27 @@ export class X86Tlb {
   }
 
   /** inc_mm_tlb_gen(): after the entries were changed, and before the mask is read. Preceded by a point. */
-  protected nextGeneration(k: Context, mm: KPtr): number {
+  nextGeneration(k: Context, mm: KPtr): number {
     return mmTlbGen.add(k.ram, mm, 1);
   }
 
   /** Who of the mask is interrupted, and when it answers: after its flush. */
-  protected sendOptions(_mm: KPtr, tables: "tables-freed" | "tables-kept"): SendOptions {
+  sendOptions(_mm: KPtr, tables: "tables-freed" | "tables-kept"): SendOptions {
     return tables === "tables-freed" ? ALL : UNLESS_LAZY;
   }
 
   /** Interrupts the targets of a flush. */
-  protected interruptTargets(k: Context, targets: CpuSet, info: KPtr, options: SendOptions): Work {
+  interruptTargets(k: Context, targets: CpuSet, info: KPtr, options: SendOptions): Work {
     return sendCalls(k, targets, this.flushKind, info, options);
   }
 
   /** Waits for the answers of the targets. */
-  protected awaitTargets(k: Context, targets: CpuSet): Work {
+  awaitTargets(k: Context, targets: CpuSet): Work {
     return waitForCalls(k, targets);
   }
 
   /** This core's share of its own flush. */
-  protected *flushHere(k: Context, info: KPtr): Work {
+  *flushHere(k: Context, info: KPtr): Work {
     if (k.point(COST_IRQ_MASK)) yield;
     const enabled = irqSave(k);
     yield* this.flushTlbFunc(k, info);
@@ -329,22 +329,22 @@ export class X86Tlb {
   }
 
   /** A flush of single pages is enough only on top of the one right before it: a core may get them in another order. */
-  protected isNext(localGen: number, newGen: number): boolean {
+  isNext(localGen: number, newGen: number): boolean {
     return newGen === localGen + 1;
   }
 
   /** Preceded by a point. */
-  protected dropPage(k: Context, page: number): void {
+  dropPage(k: Context, page: number): void {
     x86(k).invlpg(pageLo(page), pageHi(page));
   }
 
   /** A write of the same value without the no-flush bit drops all entries of the context but global ones. Preceded by a point. */
-  protected dropContext(k: Context): void {
+  dropContext(k: Context): void {
     x86(k).writeCr3(x86(k).cr3Lo, x86(k).cr3Hi);
   }
 
   /** choose_new_asid(): the slot that knows the mm, or the next in turn. Sets needFlush and takesSlot. */
-  protected chooseAsid(k: Context, core: KPtr, next: KPtr, gen: number): number {
+  chooseAsid(k: Context, core: KPtr, next: KPtr, gen: number): number {
     const ram = k.ram;
     this.needFlush = this.takesSlot = true;
     if (!this.pcid) return 0;
@@ -363,7 +363,7 @@ export class X86Tlb {
   }
 
   /** The context of a slot that is taken in turn had another mm, whose translations are still there. */
-  protected isUsed(): boolean {
+  isUsed(): boolean {
     return true;
   }
 
@@ -378,7 +378,7 @@ export class X86Tlb {
 
 /** Cores whose walkers may use freed tables are all of the mask; else lazy ones are left out (tlb_is_not_lazy). */
 const ALL: SendOptions = { wait: "wait" };
-const UNLESS_LAZY: SendOptions = {
+export const UNLESS_LAZY: SendOptions = {
   wait: "wait",
   condition: (k, cpu) => isLazy.get(k.ram, percpuOf(k.kernel, cpu)) === 0,
 };

@@ -142,9 +142,10 @@ export class SpfMm extends FaultDesign {
   }
 
   /** pvma = *vma: where the copy goes, on the kernel stack. f.vma is what the fault works with from here. @hot */
-  copyBegin(k: Context, f: FaultState, _vma: KPtr): KPtr {
+  copyBegin(k: Context, f: FaultState, vma: KPtr): KPtr {
     const copy = kptrOf(k.task!.at + VMA_COPY_OFFSET);
     f.vma = copy;
+    f.found = vma;
     return copy;
   }
 
@@ -206,7 +207,7 @@ export class SpfMm extends FaultDesign {
     if (!format.isTable(f.origPmdLo, f.origPmdHi)) {
       this.walkEnd(k, enabled);
       if (k.point(COST_IRQ_MASK)) yield;
-      return this.abort(k, SPF_ABORT_PMD);
+      return yield* this.tableMissing(k, f);
     }
     const slot = pteSlot(m, format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
     if (k.point(COST_PTE)) yield;
@@ -216,6 +217,12 @@ export class SpfMm extends FaultDesign {
     this.walkEnd(k, enabled);
     if (k.point(COST_IRQ_MASK)) yield;
     return true;
+  }
+
+  /** No table covers the page. None is made: a writer may be past the point where it would free it. */
+  // biome-ignore lint/correctness/useYield: giving up takes no time; a variant may make one.
+  *tableMissing(k: Context, _f: FaultState): Work<boolean> {
+    return this.abort(k, SPF_ABORT_PMD);
   }
 
   /** __pte_map_lock(): the tables are valid while SEQ1 holds and interrupts are off; the lock is valid after SEQ2. */
