@@ -9,18 +9,21 @@ import { schedule } from "../sched/schedule.ts";
 import { TASK_KILLABLE, TASK_RUNNING, TIF_NOTIFY_RESUME } from "../sched/task.ts";
 import type { KPtr } from "../struct.ts";
 import { groupExit } from "../tasks/exit.ts";
-import { notifyParentOfStop } from "../tasks/family.ts";
+import { notifyParentOfJob } from "../tasks/family.ts";
 import { type ProcessState, processOf } from "../tasks/process-state.ts";
 import type { SignalDelivery } from "./delivery-record.ts";
 import { reportFault } from "./fault-report.ts";
 import { forceToTask, recalculatePending, signalPending } from "./send.ts";
 import { signalInfo } from "./signal-info.ts";
 import {
+  CLD_CONTINUED,
+  CLD_STOPPED,
   defaultAction,
   SA_NODEFER,
   SA_RESETHAND,
   SA_RESTART,
   SI_KERNEL,
+  SIGCONT,
   SIGSEGV,
   SS_AUTODISARM,
   SS_DISABLE,
@@ -54,6 +57,11 @@ function* nextDelivery(k: Context, frame: KPtr): Work<SignalDelivery | null> {
       yield* waitWhileStopped(k, state);
       continue;
     }
+    if (group.continueDue) {
+      group.continueDue = false;
+      notifyParentOfJob(k, group, CLD_CONTINUED, SIGCONT);
+      continue;
+    }
     const own = state.pending.next(state.blocked);
     const signal = own !== 0 ? own : group.shared.next(state.blocked);
     if (signal === 0) {
@@ -74,8 +82,9 @@ function* nextDelivery(k: Context, frame: KPtr): Work<SignalDelivery | null> {
       group.stopped = true;
       group.stopReported = false;
       group.stopSignal = signal;
+      group.continued = false;
       for (const other of group.threads) recalculatePending(other);
-      notifyParentOfStop(k, group, signal);
+      notifyParentOfJob(k, group, CLD_STOPPED, signal);
     } else if (action === "terminate" || action === "core") {
       if (state.fault.reportDue) yield* reportFault(k, frame);
       yield* groupExit(k, signal);

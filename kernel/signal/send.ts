@@ -29,7 +29,8 @@ export function recalculatePending(task: Task): void {
     state.pending.next(state.blocked) !== 0 ||
     shared.next(state.blocked) !== 0 ||
     state.isKilled ||
-    state.group.stopped;
+    state.group.stopped ||
+    state.group.continueDue;
   if (due) task.setFlag(TIF_SIGPENDING);
   else task.clearFlag(TIF_SIGPENDING);
 }
@@ -99,6 +100,8 @@ export function startGroupExit(k: Context, group: ThreadGroup, exitCode: number)
   group.groupExit = true;
   group.exitCode = exitCode;
   group.stopped = false;
+  group.continued = false;
+  group.continueDue = false;
   for (const task of group.threads) {
     if (processOf(task).exiting) continue;
     processOf(task).pending.markKilled();
@@ -131,6 +134,8 @@ function resume(k: Context, group: ThreadGroup): void {
   if (!group.stopped) return;
   group.stopped = false;
   group.stopReported = false;
+  group.continued = true;
+  group.continueDue = true;
   for (const task of group.threads) signalWakeUp(k, task, "killable");
 }
 

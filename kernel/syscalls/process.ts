@@ -42,6 +42,8 @@ const WNOTHREAD = 0x2000_0000;
 const WALL = 0x4000_0000;
 const WCLONE: number = 0x8000_0000 | 0;
 const WAIT_FLAGS: number = WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WALL | WCLONE;
+/** Wait status of a child that was continued. */
+const STATUS_CONTINUED = 0xffff;
 /** sizeof(struct rusage). */
 const RUSAGE_BYTES = 144;
 
@@ -65,6 +67,7 @@ export function* sysWait4(k: Context, call: Syscall): Work<number> {
   if (result === null) return isHopeless ? -ECHILD : 0;
   const { child, status } = result;
   if (child.zombie) releaseGroup(child);
+  else if (status === STATUS_CONTINUED) child.continued = false;
   else child.stopReported = true;
   if (!call.isNull(1) && (yield* putUser32(k, call.lo(1), call.hi(1), status)) !== 0) return -EFAULT;
   if (!call.isNull(3) && (yield* clearUser(k, call.lo(3), call.hi(3), RUSAGE_BYTES)) !== 0) return -EFAULT;
@@ -88,6 +91,7 @@ function ready(
     if ((options & WUNTRACED) !== 0 && child.stopped && !child.stopReported) {
       return { child, status: (child.stopSignal << 8) | 0x7f };
     }
+    if ((options & WCONTINUED) !== 0 && child.continued) return { child, status: STATUS_CONTINUED };
   }
   return null;
 }

@@ -14,9 +14,6 @@ import {
 import { processOf } from "./process-state.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 
-/** CLD_STOPPED, include/uapi/asm-generic/siginfo.h. */
-const CLD_STOPPED = 5;
-
 /** The last thread of a process has ended: its children get a new parent, its own parent hears of it. */
 export function notifyFamily(k: Context, group: ThreadGroup): void {
   const adopter = group.table.init;
@@ -60,14 +57,14 @@ function notifyParent(k: Context, group: ThreadGroup): "keep" | "release" {
   return result;
 }
 
-/** The process was stopped by a job-control signal. */
-export function notifyParentOfStop(k: Context, group: ThreadGroup, signal: number): void {
+/** do_notify_parent_cldstop(): a job-control signal stopped the process, or SIGCONT continued it. @param code CLD_* */
+export function notifyParentOfJob(k: Context, group: ThreadGroup, code: number, signal: number): void {
   const parent = group.parent;
   const thread = parent?.threads[0];
   if (parent === null || thread === undefined) return;
   const actions = processOf(thread).actions;
   if (!actions.isIgnored(SIGCHLD) && (actions.get(SIGCHLD).flags & SA_NOCLDSTOP) === 0) {
-    sendToGroup(k, parent, childInfo(SIGCHLD, CLD_STOPPED, group.tgid, signal));
+    sendToGroup(k, parent, childInfo(SIGCHLD, code, group.tgid, signal));
   }
   wakeUp(k, parent.childWaiters, Infinity);
 }

@@ -53,6 +53,8 @@ const GROUP_FIELDS = [
   "stopped",
   "stopReported",
   "stopSignal",
+  "continued",
+  "continueDue",
   "oomVictim",
   "vforkDone",
 ] as const;

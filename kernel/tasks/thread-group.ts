@@ -60,6 +60,10 @@ export class ThreadGroup {
   /** The stop was reported to the parent. */
   stopReported = false;
   stopSignal = 0;
+  /** Continued after a stop, and no wait4(WCONTINUED) has seen it (SIGNAL_STOP_CONTINUED). */
+  continued = false;
+  /** The first thread that looks at its signals tells the parent (SIGNAL_CLD_CONTINUED). */
+  continueDue = false;
   /** Chosen by the out-of-memory killer (TIF_MEMDIE). */
   oomVictim = false;
   image: ProgramImage;

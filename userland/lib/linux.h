@@ -47,6 +47,7 @@
 #define MADV_WILLNEED 3
 #define MADV_DONTNEED 4
 #define MADV_FREE 8
+#define MADV_REMOVE 9
 #define PKEY_DISABLE_ACCESS 1
 #define PKEY_DISABLE_WRITE 2
 

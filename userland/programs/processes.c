@@ -296,9 +296,20 @@ static void shared_words(void)
 	check(shared->lock.word == FUTEX_OWNER_DIED, "a robust lock of a dead owner holds %x", shared->lock.word);
 }
 
+/* Whoever starts a program may have signals ignored (nohup) or blocked; both are inherited. */
+static void start_from_defaults(void)
+{
+	static const int used[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGCONT};
+	uint64_t none = 0;
+	for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+		handle(used[i], SIG_DFL, 0);
+	sys_rt_sigprocmask(SIG_SETMASK, &none, 0);
+}
+
 int main(int argc, char **argv)
 {
 	arguments_end(argc, argv, 0);
+	start_from_defaults();
 	main_process = (int)sys_getpid();
 	long result = sys_mmap(0, sizeof *shared, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS);
 	check(!is_error(result), "mmap returned %ld", result);
