@@ -121,6 +121,8 @@ export abstract class Core implements Cpu {
   acceptGranted = false;
 
   accessPa = 0;
+  /** The last access() of kernel code came back SUSPENDED: it wants one more event. */
+  accessSuspended = false;
 
   constructor(id: number, ram: PhysicalMemory, stateOffset: number, stateWords: number) {
     this.id = id;
@@ -259,6 +261,7 @@ export abstract class Core implements Cpu {
     const status = this.mmu.translate(lo, hi, kind, SUPERVISOR);
     this.takeStalls();
     if (status === DONE) this.accessPa = this.mmu.pa;
+    this.accessSuspended = status === SUSPENDED;
     return status;
   }
 

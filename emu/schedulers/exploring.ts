@@ -167,8 +167,8 @@ export class ExploringScheduler implements CoreScheduler {
       if (role === ROLE_TIMER) this.#timersLeft[core.id]!--;
     } else {
       core.acceptGranted = false;
-      // In the kernel the event is the one behind the point at which the core gave way.
-      core.budget.left = core.phase === "kernel" ? 0 : 1;
+      // In the kernel the event is the one behind the point at which the core gave way, unless an access stopped there.
+      core.budget.left = core.phase === "kernel" && !core.accessSuspended ? 0 : 1;
     }
     core.setLimits(core.clock + QUIET_INSTRUCTIONS, -1);
     return core;
@@ -179,6 +179,7 @@ export class ExploringScheduler implements CoreScheduler {
     const agent = this.#decide();
     if (agent === core.id * AGENTS_PER_CORE) {
       this.#take(agent);
+      core.budget.left = 0;
       return false;
     }
     this.#pending = agent;
@@ -251,9 +252,10 @@ export class ExploringScheduler implements CoreScheduler {
     for (let id = 0; id < cores.length; id++) {
       const core = cores[id]!;
       const phase = core.phase;
-      if (phase === "parked" || (phase === "execute" && this.#options.isParked(core))) continue;
+      if (phase === "parked") continue;
       const base = id * AGENTS_PER_CORE;
-      if (phase !== "halted" && (!core.waiting || core.wordChanged())) {
+      const isDone = phase === "execute" && this.#options.isParked(core);
+      if (!isDone && phase !== "halted" && (!core.waiting || core.wordChanged())) {
         const agent = base + (core.mmu.isWalking ? ROLE_MMU : ROLE_CORE);
         if (agent === current) {
           choices.continues = true;
@@ -263,7 +265,7 @@ export class ExploringScheduler implements CoreScheduler {
         agents[count++] = agent;
       }
       if (core.acceptTime() !== Number.POSITIVE_INFINITY) agents[count++] = base + ROLE_INTERRUPT;
-      if (core.timerTime() !== Number.POSITIVE_INFINITY) timers++;
+      if (!isDone && core.timerTime() !== Number.POSITIVE_INFINITY) timers++;
     }
     choices.count = count;
     if (timers > 0 && count > 0) this.#collectTimers(1);
