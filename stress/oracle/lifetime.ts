@@ -242,7 +242,9 @@ export class Lifetime implements OraclePart, AccessSink {
     this.#fill(end, (frame + 1) * 4096 - end, GAP);
   }
 
-  #allocated(k: Context, cache: string, at: KPtr, bytes: number): void {
+  /** An object that ends inside a granule owns all of it. */
+  #allocated(k: Context, cache: string, at: KPtr, objectBytes: number): void {
+    const bytes = (objectBytes + GRANULE_BYTES - 1) & ~(GRANULE_BYTES - 1);
     if (this.#stateAt(at) !== FREED_OBJECT) {
       this.#report(
         k,
@@ -359,7 +361,7 @@ export class Lifetime implements OraclePart, AccessSink {
 
   /** Inside one frame that is noted as changed. */
   #fill(pa: number, bytes: number, state: number): void {
-    this.#state.fill(state, pa >>> 3, (pa + bytes) >>> 3);
+    this.#state.fill(state, pa >>> 3, (pa + bytes + GRANULE_BYTES - 1) >>> 3);
   }
 
   #change(frame: number): void {

@@ -3,7 +3,7 @@
  * address spaces of their own. Stores and loads go through the MMU by the user-copy helpers, faults of user code through
  * the page-fault handler with a frame made by hand.
  */
-import { Machine } from "../../../../emu/machine.ts";
+import { Machine, type MachineOptions } from "../../../../emu/machine.ts";
 import { X86_MACHINES } from "../../../../emu/machines/x86-64.ts";
 import type { ArchPort } from "../../../../kernel/arch/port.ts";
 import type { ArchProcess } from "../../../../kernel/arch/process-port.ts";
@@ -37,10 +37,12 @@ export type KernelCode = (k: Context) => Work;
 export interface MmOptions {
   readonly cpus?: number;
   readonly levels?: 4 | 5;
-  readonly scheduler?: "timed" | "random";
+  readonly scheduler?: MachineOptions["scheduler"];
   readonly seed?: number;
   readonly design?: FaultDesign;
   readonly memoryMb?: number;
+  /** Makes the machine's memory (MachineOptions.memory). */
+  readonly memory?: NonNullable<MachineOptions["memory"]>;
 }
 
 export class MmMachine {
@@ -62,6 +64,7 @@ export class MmMachine {
       tlb: "typical",
       seed: options.seed ?? 1,
       ledger: "on",
+      ...(options.memory === undefined ? {} : { memory: options.memory }),
       console: (_stream, bytes) => this.lines.push(new TextDecoder().decode(bytes).trimEnd()),
     });
     this.mmu = new X86Mmu({ levels, pcid: "pcid", pkeys: "pkeys" });

@@ -1,0 +1,83 @@
+/**
+ * A guest program on a machine whose memory tells what the kernel touches, with parts of the oracle that listen from boot
+ * on, under the random scheduler. The fault design is given as an object, so that a broken variant is a subclass.
+ */
+import { readFileSync } from "node:fs";
+import type { StopReason } from "../../../../emu/hardware.ts";
+import { Machine } from "../../../../emu/machine.ts";
+import { X86_MACHINES } from "../../../../emu/machines/x86-64.ts";
+import { ARCHITECTURES } from "../../../../kernel/arch/index.ts";
+import { Kernel } from "../../../../kernel/kernel.ts";
+import type { FaultDesign } from "../../../../kernel/mm/designs/index.ts";
+import { Memory } from "../../../../kernel/mm/index.ts";
+import { Processes } from "../../../../kernel/tasks/processes.ts";
+import { ObservedMemory } from "../../../../mmu/index.ts";
+import { type OraclePart, type OracleWorld, observerOf } from "../../../../stress/oracle/part.ts";
+import type { Violation } from "../../../../stress/oracle/violation.ts";
+
+export interface ProgramOptions {
+  readonly program: string;
+  readonly args?: readonly string[];
+  readonly design: FaultDesign;
+  readonly seed: number;
+  readonly cpus?: number;
+  /** Makes the parts that listen. A part that is a sink hears of memory accesses. */
+  parts(world: OracleWorld): readonly OraclePart[];
+  /** Last changes before boot: a broken step that is in no design. */
+  prepare?(kernel: Kernel, memory: Memory): void;
+}
+
+export interface ProgramResult {
+  readonly reason: StopReason;
+  readonly violations: readonly Violation[];
+  readonly output: string;
+  readonly machine: Machine;
+  readonly parts: readonly OraclePart[];
+}
+
+const DIRECTORY = new URL("../../../../userland/bin/x86-64/", import.meta.url);
+
+/** Runs a program of userland/bin to its end, or to the first violation. */
+export function runProgram(options: ProgramOptions): ProgramResult {
+  const violations: Violation[] = [];
+  let output = "";
+  const model = X86_MACHINES[0]!;
+  const machine = new Machine({
+    model,
+    cpus: options.cpus ?? 2,
+    memoryBytes: 32 * 1024 * 1024,
+    scheduler: "random",
+    tlb: "typical",
+    seed: options.seed,
+    ledger: "on",
+    memory: (ramBytes, engineBytes) => new ObservedMemory(ramBytes, engineBytes),
+    console: (_stream, bytes) => {
+      output += new TextDecoder().decode(bytes);
+    },
+  });
+  const kernel = new Kernel(machine, ARCHITECTURES.get(model.arch)!(machine), {
+    design: options.design.name,
+    seed: options.seed,
+    init: {
+      image: readFileSync(new URL(options.program, DIRECTORY)),
+      argv: [options.program, ...(options.args ?? [])],
+      envp: [],
+    },
+  });
+  const memory = new Memory(kernel, { design: options.design });
+  kernel.memory = memory;
+  kernel.process = new Processes(kernel);
+  machine.kernel = kernel;
+  const report = (violation: Violation): void => {
+    violations.push(violation);
+    machine.stop({ kind: "limit", text: "violation", status: 125 });
+  };
+  const parts = options.parts({ kernel, memory, report });
+  kernel.observer = observerOf(parts.map((part) => part.events));
+  for (const part of parts) if ("access" in part) (machine.ram as ObservedMemory).sink = part as never;
+  options.prepare?.(kernel, memory);
+  kernel.boot();
+  const reason = machine.run({ maxInstructions: 20_000_000 });
+  for (const part of parts) part.atEnd?.(reason.kind === "power-off" ? "off" : "stopped");
+  return { reason, violations, output, machine, parts };
+}
