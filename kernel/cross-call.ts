@@ -110,7 +110,11 @@ export function* smpCallFunctionMany(
 export function* sendCalls(k: Context, cpus: CpuSet, kind: CallKind, arg: KPtr, options: SendOptions): Work {
   const self = k.cpu.id;
   if (!k.cpu.interruptsEnabled()) {
-    k.kernel.assertionFailed(k, "WARNING: smp_call_function_many with interrupts off can deadlock");
+    k.kernel.assertionFailed(
+      k,
+      "call-interrupts-off",
+      "WARNING: smp_call_function_many with interrupts off can deadlock",
+    );
   }
   const condition = options.condition ?? null;
   const toInterrupt = k.kernel.crossCalls.toInterrupt(self);

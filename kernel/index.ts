@@ -11,6 +11,7 @@ import { MmSteps } from "./mm/mm-steps.ts";
 import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
+export { ASSERTIONS, type AssertionId } from "./assertions.ts";
 export { BROKEN, type BrokenListing, type BrokenVariant, listBroken, selectDesign } from "./broken/index.ts";
 export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export * from "./inspect.ts";

@@ -9,6 +9,7 @@
 import type { Cpu, KernelPort, Platform } from "../emu/hardware.ts";
 import type { PhysicalMemory } from "../mmu/index.ts";
 import type { ArchPort } from "./arch/port.ts";
+import { type AssertionId, assertionIds } from "./assertions.ts";
 import type { Context, Work } from "./context.ts";
 import { COST_CONTEXT_SWITCH } from "./costs.ts";
 import { Counters } from "./counters.ts";
@@ -31,6 +32,8 @@ export interface KernelOptions {
   readonly design: string;
   /** Seed of everything that the kernel randomises (getrandom, address-space layout). */
   readonly seed: number;
+  /** Names of assertions that are switched off (kernel/assertions.ts). */
+  readonly assertionsOff?: readonly string[];
   /** The init program's ELF file, argument vector and environment. */
   readonly init: {
     readonly image: Uint8Array;
@@ -81,13 +84,16 @@ export class Kernel implements KernelPort {
   assertions = 0;
   readonly reports: string[] = [];
   readonly #parts = new Map<string, Saveable>();
+  readonly #assertionsOff: ReadonlySet<AssertionId>;
   #activeCpu: Cpu;
 
+  /** @throws UserError if an option names an assertion that does not exist */
   constructor(platform: Platform, arch: ArchPort, options: KernelOptions) {
     this.platform = platform;
     this.ram = platform.ram;
     this.arch = arch;
     this.options = options;
+    this.#assertionsOff = assertionIds(options.assertionsOff ?? [], "--assertions-off");
     this.#activeCpu = platform.cpus[0]!;
     this.log = new KernelLog((bytes) => platform.console("kernel", bytes));
     this.register("log", this.log);
@@ -177,12 +183,13 @@ export class Kernel implements KernelPort {
     for (const [name, part] of this.#parts) part.restore(state[name]);
   }
 
-  /** A kernel assertion fired (BUG, WARN, lockdep): reports it, counts it, goes on. */
-  assertionFailed(k: Context, text: string): void {
+  /** A kernel assertion fired (BUG, WARN, lockdep): reports it, counts it, goes on. Nothing if it is switched off. */
+  assertionFailed(k: Context, id: AssertionId, text: string): void {
+    if (this.#assertionsOff.has(id)) return;
     this.assertions++;
     this.counters.count("kernel_assertions");
     this.platform.trace(k.cpu.id, "assertion", this.assertions, 0);
-    this.observer?.assertionFailed(k, text);
+    this.observer?.assertionFailed(k, text, id);
     if (this.assertions > MAX_REPORTS) return;
     const report = `${text}\n${this.#where(k)}`;
     this.reports.push(report);
@@ -278,6 +285,7 @@ export class Kernel implements KernelPort {
   #leakedLock(k: Context): void {
     this.assertionFailed(
       k,
+      "lock-leak",
       `BUG: lock held when returning to user space (atomic ${k.atomicDepth}, rcu ${k.rcuDepth})\n${heldLocksText(k)}`,
     );
     k.atomicDepth = 0;

@@ -6,6 +6,7 @@
  * memory. A call comes in the same uninterrupted step as what it tells of. Pointers and frames mean what they mean in
  * guest RAM at that moment; whoever keeps them keeps a copy of what matters.
  */
+import type { AssertionId } from "./assertions.ts";
 import type { Context } from "./context.ts";
 import type { LockClass } from "./locking/lock-class.ts";
 import type { AcquireKind } from "./locking/lockdep.ts";
@@ -101,5 +102,5 @@ export interface KernelObserver {
   /** The core goes on with another task. */
   contextSwitch(k: Context, prev: Task, next: Task): void;
   /** A kernel assertion (BUG, WARN, lockdep) fired. */
-  assertionFailed(k: Context, text: string): void;
+  assertionFailed(k: Context, text: string, id: AssertionId): void;
 }

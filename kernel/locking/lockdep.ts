@@ -6,6 +6,7 @@
  * Simplification against Documentation/locking/lockdep-design.rst: classes declare their order and context, where
  * Linux learns them from the acquisitions that it sees; a trylock adds no dependency in both.
  */
+import type { AssertionId } from "../assertions.ts";
 import type { Context } from "../context.ts";
 import type { KPtr } from "../struct.ts";
 import { MAX_HELD_LOCKS } from "./held-locks.ts";
@@ -35,21 +36,30 @@ export function lockAcquired(
       break;
     }
     if (cls.kind === "sleep" && k.atomicDepth !== 0) {
-      report(k, `BUG: sleeping lock ${nameOf(cls, at)} taken in atomic context (depth ${k.atomicDepth})`);
+      report(
+        k,
+        "lockdep-sleep",
+        `BUG: sleeping lock ${nameOf(cls, at)} taken in atomic context (depth ${k.atomicDepth})`,
+      );
     }
   }
   if (cls.context === "process") {
     if (level !== 0) {
       report(
         k,
+        "lockdep-context",
         `inconsistent lock state: ${nameOf(cls, at)} is a process-context lock, taken in an interrupt`,
       );
     }
   } else if (k.cpu.interruptsEnabled()) {
-    report(k, `inconsistent lock state: ${nameOf(cls, at)} is interrupt-safe, taken with interrupts on`);
+    report(
+      k,
+      "lockdep-context",
+      `inconsistent lock state: ${nameOf(cls, at)} is interrupt-safe, taken with interrupts on`,
+    );
   }
   if (count === MAX_HELD_LOCKS) {
-    report(k, `BUG: MAX_LOCK_DEPTH too low for ${nameOf(cls, at)}`);
+    report(k, "lockdep-depth", `BUG: MAX_LOCK_DEPTH too low for ${nameOf(cls, at)}`);
     return;
   }
   held.at[count] = at;
@@ -82,7 +92,7 @@ export function lockHeld(k: Context, at: KPtr, cls: LockClass): boolean {
 
 /** lockdep_assert_held(). */
 export function assertHeld(k: Context, at: KPtr, cls: LockClass): void {
-  if (!lockHeld(k, at, cls)) report(k, `BUG: ${nameOf(cls, at)} is not held here`);
+  if (!lockHeld(k, at, cls)) report(k, "lockdep-held", `BUG: ${nameOf(cls, at)} is not held here`);
 }
 
 /** might_sleep(): the caller is about to give up its core. @hot */
@@ -115,7 +125,7 @@ function releaseInner(k: Context, at: KPtr, cls: LockClass): void {
     held.count--;
     return;
   }
-  report(k, `bad unlock balance: ${nameOf(cls, at)} is released but not held`);
+  report(k, "lockdep-balance", `bad unlock balance: ${nameOf(cls, at)} is released but not held`);
 }
 
 function reportOrder(k: Context, at: KPtr, cls: LockClass, slot: number): void {
@@ -123,10 +133,11 @@ function reportOrder(k: Context, at: KPtr, cls: LockClass, slot: number): void {
   const other = held.classes[slot]!;
   const otherAt = held.at[slot]! >>> 0;
   if (other === cls && otherAt === at) {
-    report(k, `possible recursive locking: ${nameOf(cls, at)} is already held`);
+    report(k, "lockdep-order", `possible recursive locking: ${nameOf(cls, at)} is already held`);
   } else {
     report(
       k,
+      "lockdep-order",
       `possible circular locking dependency: ${nameOf(cls, at)} (rank ${cls.rank}, ${cls.context}) taken while ` +
         `holding ${nameOf(other, otherAt as KPtr)} (rank ${other.rank}, ${other.context})`,
     );
@@ -136,11 +147,11 @@ function reportOrder(k: Context, at: KPtr, cls: LockClass, slot: number): void {
 function reportSleep(k: Context): void {
   const why =
     k.rcuDepth !== 0 ? "RCU read section" : k.atomicDepth !== 0 ? "atomic section" : "interrupts off";
-  report(k, `BUG: scheduling while atomic (${why})`);
+  report(k, "lockdep-sleep", `BUG: scheduling while atomic (${why})`);
 }
 
-function report(k: Context, text: string): void {
-  k.kernel.assertionFailed(k, `${text}\n${heldLocksText(k)}`);
+function report(k: Context, id: AssertionId, text: string): void {
+  k.kernel.assertionFailed(k, id, `${text}\n${heldLocksText(k)}`);
 }
 
 function nameOf(cls: LockClass, at: KPtr): string {

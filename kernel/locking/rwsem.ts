@@ -154,7 +154,7 @@ export function* upWrite(k: Context, at: KPtr, cls: LockClass): Work {
   if (k.point(COST_UNLOCK)) yield;
   lockReleased(k, at, cls);
   if ((semCount.get(k.ram, at) & WRITER) === 0) {
-    k.kernel.assertionFailed(k, `BUG: up_write of ${cls.name}, which no writer holds`);
+    k.kernel.assertionFailed(k, "rwsem-owner", `BUG: up_write of ${cls.name}, which no writer holds`);
     return;
   }
   semOwner.set(k.ram, at, NULL);

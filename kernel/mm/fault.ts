@@ -105,7 +105,7 @@ function* handleEntry(k: Context, f: FaultState): Work<number> {
       m.events.count(k.cpu.id, SPF_ABORT_SWAP);
       return VM_FAULT_RETRY;
     }
-    k.kernel.assertionFailed(k, "BUG: page-table entry that is neither empty nor present");
+    k.kernel.assertionFailed(k, "entry-kind", "BUG: page-table entry that is neither empty nor present");
     return VM_FAULT_SIGBUS;
   }
   if (speculative) m.events.count(k.cpu.id, SPF_ATTEMPT_PTE);

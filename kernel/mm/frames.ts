@@ -252,6 +252,7 @@ export class Frames {
     const ram = this.ram;
     k.kernel.assertionFailed(
       k,
+      "page-state",
       `BUG: Bad page state: frame ${this.map.pfn(page)} freed with refcount ${pageRefcount.get(ram, page)}, ` +
         `mapcount ${pageMapcount.get(ram, page)}, flags ${(pageFlags.get(ram, page) >>> 0).toString(16)}`,
     );

@@ -165,7 +165,11 @@ export class Memory implements MemorySubsystem {
       }
       this.frames.free(k, page);
     } else if (left < 0) {
-      k.kernel.assertionFailed(k, `BUG: refcount of frame ${this.frames.map.pfn(page)} fell below zero`);
+      k.kernel.assertionFailed(
+        k,
+        "page-refcount",
+        `BUG: refcount of frame ${this.frames.map.pfn(page)} fell below zero`,
+      );
     }
   }
 
@@ -176,7 +180,7 @@ export class Memory implements MemorySubsystem {
   *dropMm(k: Context, mm: KPtr): Work {
     if (k.point(COST_ATOMIC)) yield;
     const left = mmCount.add(this.ram, mm, -1);
-    if (left < 0) k.kernel.assertionFailed(k, "BUG: mm_count fell below zero");
+    if (left < 0) k.kernel.assertionFailed(k, "mm-count", "BUG: mm_count fell below zero");
     if (left !== 0) return;
     const pgd = mmPgd.get(this.ram, mm);
     this.putPage(k, this.frames.map.page(pgd / 4096));

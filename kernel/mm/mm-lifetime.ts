@@ -75,7 +75,7 @@ export function grabUsersOfMm(k: Context, mm: KPtr): void {
 export function* dropUsersOfMm(k: Context, mm: KPtr): Work {
   if (k.point(COST_ATOMIC)) yield;
   const left = mmUsers.add(k.ram, mm, -1);
-  if (left < 0) k.kernel.assertionFailed(k, "BUG: mm_users fell below zero");
+  if (left < 0) k.kernel.assertionFailed(k, "mm-users", "BUG: mm_users fell below zero");
   if (left !== 0) return;
   k.kernel.observer?.mmExit(k, mm);
   yield* exitMmap(k, mm);
@@ -134,7 +134,7 @@ function checkMm(k: Context, mm: KPtr): void {
   for (const [name, field] of left) {
     const lo = field.getLo(k.ram, mm);
     if ((lo | field.getHi(k.ram, mm)) !== 0) {
-      k.kernel.assertionFailed(k, `BUG: Bad ${name} of mm ${mm.toString(16)} at exit: ${lo}`);
+      k.kernel.assertionFailed(k, "mm-exit", `BUG: Bad ${name} of mm ${mm.toString(16)} at exit: ${lo}`);
     }
   }
 }

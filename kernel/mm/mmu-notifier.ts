@@ -50,6 +50,7 @@ export function invalidateRangeEnd(k: Context, mm: KPtr): void {
   if (mmNotifierActive.add(k.ram, mm, -1) < 0) {
     k.kernel.assertionFailed(
       k,
+      "notifier-balance",
       "BUG: MMU notifier told of the end of an invalidation that it saw no start of",
     );
   }

@@ -167,7 +167,8 @@ function* moveBounds(k: Context, mm: KPtr, plan: Plan, start: number, pgoff: num
   if (plan.remove !== 0) {
     yield* unlinkVma(k, mm, next);
   } else if (insert !== NULL) {
-    if (!(yield* insertVma(k, mm, insert))) k.kernel.assertionFailed(k, "BUG: a split VMA overlaps another");
+    if (!(yield* insertVma(k, mm, insert)))
+      k.kernel.assertionFailed(k, "vma-overlap", "BUG: a split VMA overlaps another");
     if (startChanged) updateGap(ram, kept);
   } else {
     if (startChanged) updateGap(ram, kept);

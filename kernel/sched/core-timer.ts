@@ -25,7 +25,7 @@ export function addTimer(k: Context, atCycles: number, task: Task): void {
   const queue = k.kernel.sched.queues[k.cpu.id]!;
   const timers = queue.timers;
   if (timers.length >= MAX_TIMERS) {
-    k.kernel.assertionFailed(k, `BUG: more than ${MAX_TIMERS} timers on core ${queue.cpu}`);
+    k.kernel.assertionFailed(k, "timer-count", `BUG: more than ${MAX_TIMERS} timers on core ${queue.cpu}`);
     return;
   }
   let index = timers.length;

@@ -296,7 +296,11 @@ export class X86Tlb {
     if (loaded === this.initMm) return;
     const slot = slotOf(core, loadedMmAsid.get(ram, core));
     if (slotCtxId.get(ram, slot) !== mmCtxId.get(ram, loaded)) {
-      k.kernel.assertionFailed(k, "WARNING: flush_tlb_func: the loaded context slot belongs to another mm");
+      k.kernel.assertionFailed(
+        k,
+        "tlb-slot",
+        "WARNING: flush_tlb_func: the loaded context slot belongs to another mm",
+      );
     }
     if (isLazy.get(ram, core) !== 0) {
       // Nobody uses the mm here: cheaper to leave it than to flush it.
@@ -309,7 +313,11 @@ export class X86Tlb {
     if (localGen === mmGen) return;
     const newGen = infoNewGen.get(ram, info);
     if (localGen > mmGen || newGen > mmGen) {
-      k.kernel.assertionFailed(k, "WARNING: flush_tlb_func: a TLB generation is ahead of the mm's");
+      k.kernel.assertionFailed(
+        k,
+        "tlb-generation",
+        "WARNING: flush_tlb_func: a TLB generation is ahead of the mm's",
+      );
     }
     const stride = infoStride.get(ram, info);
     if (stride !== 0 && this.isNext(localGen, newGen) && newGen === mmGen) {
