@@ -6,7 +6,16 @@
 export type { Context } from "./context.ts";
 export type { LockClass } from "./locking/lock-class.ts";
 export { type AcquireKind, heldLocksText } from "./locking/lockdep.ts";
-export { avcVma, nextCovering } from "./mm/anon-vma.ts";
+export {
+  anonParent,
+  anonRoot,
+  anonVmaIsLocked,
+  avcAnonVma,
+  avcVma,
+  firstLink,
+  nextCovering,
+  nextLink,
+} from "./mm/anon-vma.ts";
 export type { FaultState } from "./mm/fault-state.ts";
 export { Memory, memoryOf } from "./mm/memory.ts";
 export {
@@ -35,6 +44,7 @@ export {
 } from "./mm/page.ts";
 export { findPteSlot, NO_SLOT } from "./mm/page-table.ts";
 export { pageAnonVma, pageIsAnon } from "./mm/rmap.ts";
+export { shmemFrames } from "./mm/shmem.ts";
 export {
   linearPageIndex,
   VM_ACCESS_FLAGS,
@@ -48,6 +58,7 @@ export {
   vmAnonVma,
   vmaIsAnonymous,
   vmEnd,
+  vmFile,
   vmFlags,
   vmFlagsHi,
   vmNext,

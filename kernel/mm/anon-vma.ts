@@ -8,7 +8,7 @@ import type { PhysicalMemory } from "../../mmu/index.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
 import { ENOMEM } from "../errno.ts";
-import { downWrite, RWSEM_BYTES, upWrite } from "../locking/rwsem.ts";
+import { downWrite, RWSEM_BYTES, rwsemIsLocked, upWrite } from "../locking/rwsem.ts";
 import { spinLock, spinUnlock } from "../locking/spinlock.ts";
 import {
   type I32Field,
@@ -145,6 +145,11 @@ export function nextCovering(ram: PhysicalMemory, anonVma: KPtr, pgoff: number, 
 
 function lockOf(ram: PhysicalMemory, anonVma: KPtr): KPtr {
   return kptrOf(anonRoot.get(ram, anonVma) + ANON_RWSEM);
+}
+
+/** Somebody holds the family's lock: its trees may be half changed. For checks. */
+export function anonVmaIsLocked(k: Context, anonVma: KPtr): boolean {
+  return rwsemIsLocked(k, lockOf(k.ram, anonVma));
 }
 
 /** anon_vma_lock_write() on the family's lock. */

@@ -10,7 +10,7 @@ import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout, type U6
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
 import { commitPages, uncommitPages } from "./limits.ts";
 import { SHMEM_LOCK } from "./locks.ts";
-import { memoryOf } from "./memory.ts";
+import { type Memory, memoryOf } from "./memory.ts";
 
 const layout: StructLayout = new StructLayout("shmem_inode");
 const shmemRefs: I32Field = layout.i32("i_count", "atomic");
@@ -110,4 +110,18 @@ function* fill(k: Context, object: KPtr, slot: KPtr): Work<KPtr> {
   if (found === NULL) return page;
   m.putPage(k, page);
   return found;
+}
+
+/** Frames of an object, tables and pages, without locks or points: for checks. */
+export function shmemFrames(m: Memory, object: KPtr, visit: (frame: number) => void): void {
+  const walk = (page: KPtr, level: number): void => {
+    visit(m.frames.map.pfn(page));
+    if (level === 0) return;
+    const base = m.frames.physical(page);
+    for (let at = base; at < base + 4096; at += 8) {
+      const below = pointer.get(m.ram, kptrOf(at));
+      if (below !== NULL) walk(below, level - 1);
+    }
+  };
+  walk(shmemRoot.get(m.ram, object), LEVELS);
 }
