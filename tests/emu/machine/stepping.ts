@@ -29,6 +29,8 @@ export class SteppingScheduler implements CoreScheduler {
     const core = ready[this.#random.below(ready.length)]!;
     core.clock = Math.max(core.clock, times[core.id]!);
     core.budget.left = 1;
+    // An interrupt is accepted as soon as it can be: that is no choice of this scheduler's.
+    core.acceptGranted = true;
     core.setLimits(core.clock + 1, -1);
     this.#now = Math.max(this.#now, core.clock);
     return core;
