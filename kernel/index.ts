@@ -12,7 +12,17 @@ import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
 export { ASSERTIONS, type AssertionId } from "./assertions.ts";
-export { BROKEN, type BrokenListing, type BrokenVariant, listBroken, selectDesign } from "./broken/index.ts";
+export {
+  BROKEN,
+  type BrokenListing,
+  type BrokenVariant,
+  listBroken,
+  MUTATIONS,
+  type Mutation,
+  ORDER_ONLY,
+  selectDesign,
+  WAITING,
+} from "./broken/index.ts";
 export { eventCounts, unreachableEvents } from "./event-counts.ts";
 export * from "./inspect.ts";
 export type { Kernel, KernelOptions } from "./kernel.ts";

@@ -1,6 +1,7 @@
 /** From what the command line names to a fault design and the classes that a variant replaces. */
 import { UserError } from "../../emu/user-error.ts";
 import { DESIGNS, type DesignEntry } from "../mm/designs/index.ts";
+import { MUTATIONS } from "./mutations.ts";
 import type { BrokenVariant } from "./variant.ts";
 import { BROKEN } from "./variants/index.ts";
 import { WAITING } from "./waiting.ts";
@@ -15,7 +16,7 @@ export interface DesignSelection {
 }
 
 /**
- * `DESIGN` or `DESIGN+VARIANT`.
+ * `DESIGN`, `DESIGN+VARIANT`, or `DESIGN+CLASS.METHOD` for a mutation.
  * @param option how the user gave it, as in "--mm"
  * @param arch name of the machine's architecture; absent: not known yet
  * @throws UserError
@@ -34,7 +35,7 @@ export function selectDesign(name: string, option: string, arch?: string): Desig
 }
 
 function selectVariant(id: string, design: string, where: string, arch: string | undefined): BrokenVariant {
-  const variant = BROKEN.find((each) => each.id === id);
+  const variant = BROKEN.find((each) => each.id === id) ?? MUTATIONS.find((each) => each.id === id)?.variant;
   if (variant !== undefined) {
     if (!variant.designs.includes(design)) {
       throw new UserError(`breaks nothing in ${design}`, where, `it is for ${variant.designs.join(", ")}`);
