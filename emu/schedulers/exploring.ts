@@ -264,11 +264,14 @@ export class ExploringScheduler implements CoreScheduler {
         this.#pauses[id] = core.pauses;
         agents[count++] = agent;
       }
+      // A delivery or a return in progress is not interrupted.
+      if (phase === "microcode") continue;
       if (core.acceptTime() !== Number.POSITIVE_INFINITY) agents[count++] = base + ROLE_INTERRUPT;
       if (!isDone && core.timerTime() !== Number.POSITIVE_INFINITY) timers++;
     }
     choices.count = count;
-    if (timers > 0 && count > 0) this.#collectTimers(1);
+    // Whoever spins has all the time that there is.
+    if (timers > 0 && count > 0) this.#collectTimers(choices.spins ? Number.NEGATIVE_INFINITY : 1);
     return timers;
   }
 
@@ -278,7 +281,8 @@ export class ExploringScheduler implements CoreScheduler {
     for (let id = 0; id < this.#cores.length; id++) {
       const core = this.#cores[id]!;
       if (this.#timersLeft[id]! < least || core.timerTime() === Number.POSITIVE_INFINITY) continue;
-      if (core.phase === "parked" || (core.phase === "execute" && this.#options.isParked(core))) continue;
+      if (core.phase === "parked" || core.phase === "microcode") continue;
+      if (core.phase === "execute" && this.#options.isParked(core)) continue;
       choices.agents[choices.count++] = id * AGENTS_PER_CORE + ROLE_TIMER;
     }
   }

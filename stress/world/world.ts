@@ -37,6 +37,13 @@ export interface WorldOptions {
   readonly assertionsOff?: readonly string[];
 }
 
+export interface RunOptions {
+  /** Stored in scenario_seed if the scenario uses it, and decides whether the scenario exits for real; not 0. */
+  readonly seed: number;
+  /** Cores whose threads take no part: they park at once. */
+  readonly absent?: readonly number[];
+}
+
 /** One run. */
 export interface RunResult {
   readonly end: ExplorationEnd | "violation";
@@ -71,6 +78,7 @@ export class World {
   readonly exploring: ExploringScheduler;
   readonly #judge: Judge;
   readonly #start: StartState;
+  readonly #removable: number[] = [];
   /** Physical addresses of the words scenario_phase (after the start) and scenario_seed. */
   readonly #seedPa: number;
   /** What the guest wrote since the start. */
@@ -133,13 +141,19 @@ export class World {
     return this.#start.touched();
   }
 
-  /** Runs one schedule from the start. @param seed stored in scenario_seed if the scenario uses it; not 0 */
-  run(strategy: Strategy, seed: number): RunResult {
+  /** Threads that can be left out of a run, by core: all that have a core for themselves, thread 0 excepted. */
+  get removableThreads(): readonly number[] {
+    return this.#removable;
+  }
+
+  /** Runs one schedule from the start. */
+  run(strategy: Strategy, { seed, absent = [] }: RunOptions): RunResult {
     const { machine, exploring, kernel } = this;
     const judge = this.#judge;
     this.#start.restore();
     this.output = "";
     if (this.scenario.seeded) machine.ram.write32(this.#seedPa, seed | 0);
+    for (const core of absent) this.#leaveOut(machine.cores[core]!);
     judge.start();
     exploring.begin(strategy);
     this.#scheduler.use(exploring);
@@ -175,6 +189,13 @@ export class World {
     this.#judge.ended(reason);
   }
 
+  /** The core's thread goes straight to scenario_park(); its stack is prepared so that it returns from there. */
+  #leaveOut(core: Core): void {
+    const { park } = this.program;
+    core.state[PC] = park.lo | 0;
+    core.state[PC + 1] = park.hi | 0;
+  }
+
   #bringToStart(): void {
     const { machine } = this;
     const { begin } = this.program;
@@ -195,9 +216,14 @@ export class World {
     }
     machine.stopReason = null;
     for (const core of machine.cores) core.userHeld = false;
+    for (const { cpu, current, queue } of this.kernel.sched.queues) {
+      if (cpu !== 0 && !current.idle && queue.length === 0) this.#removable.push(cpu);
+    }
   }
 
+  /** Its thread waits for the end, and no other task waits for the core. */
   #isParked(core: Core): boolean {
+    if (this.kernel.sched.queues[core.id]!.queue.length !== 0) return false;
     return core.regime === USER && isInside(this.program.park, core.state[PC]!, core.state[PC + 1]!);
   }
 

@@ -1,0 +1,151 @@
+/**
+ * A unit of a campaign: one scenario under one design, run by number. What run n does follows from the campaign's seed
+ * and n alone, so runs can be dealt out to workers and shards in any way.
+ */
+import {
+  AGENTS_PER_CORE,
+  Pct,
+  pctBound,
+  RandomNumbers,
+  RandomWalk,
+  Replay,
+  type Strategy,
+} from "../../emu/schedulers/index.ts";
+import { type RunResult, World, type WorldOptions } from "../world/world.ts";
+import { type Finding, keyOf, signatureOf } from "./finding.ts";
+import { knownDefect } from "./known.ts";
+import type { Schedule } from "./schedule-file.ts";
+import { shrink } from "./shrink.ts";
+
+export interface UnitOptions extends WorldOptions {
+  readonly scheduler: "random" | "pct";
+  /** Depth of pct. */
+  readonly depth: number;
+  /** Of the campaign. */
+  readonly seed: number;
+  readonly shrink: "shrink" | "keep";
+}
+
+/** What some runs of a unit showed. */
+export interface UnitResult {
+  readonly scenario: string;
+  readonly design: string;
+  runs: number;
+  events: number;
+  /** Runs that the fair order had to end. */
+  unfinished: number;
+  /** Agents and events of a run under the simplest schedule: n and k of pct's bound. */
+  readonly agents: number;
+  readonly steps: number;
+  readonly findings: Finding[];
+}
+
+export class Unit {
+  readonly world: World;
+  readonly #options: UnitOptions;
+  /** Events of a run in which everybody goes on as long as possible. */
+  readonly #steps: number;
+
+  /** @throws UserError if the scenario cannot be started */
+  constructor(options: UnitOptions) {
+    this.#options = options;
+    this.world = new World(options);
+    this.#steps = this.world.run(new Replay({ segments: [], failures: [] }), { seed: 1 }).events;
+  }
+
+  get agents(): number {
+    return this.world.machine.cores.length * AGENTS_PER_CORE;
+  }
+
+  /** Probability that one run finds a bug of this depth, at least; null: the scheduler promises nothing. */
+  get bound(): number | null {
+    const { scheduler, depth } = this.#options;
+    return scheduler === "pct" ? pctBound(this.agents, this.#steps, depth) : null;
+  }
+
+  /** The seed of run n: what it decides and what scenario_seed is. */
+  seedOf(run: number): number {
+    return new RandomNumbers((this.#options.seed * 0x1_0001 + run) | 0).below(0x7fff_ffff) + 1;
+  }
+
+  /** Runs numbers first, first + stride, … below end. @param until looked at between runs: true ends early */
+  run(first: number, end: number, stride: number, until: () => boolean): UnitResult {
+    const { scenario, design } = this.#options;
+    const findings = new Map<string, Finding>();
+    const result: UnitResult = {
+      scenario: scenario.name,
+      design,
+      runs: 0,
+      events: 0,
+      unfinished: 0,
+      agents: this.agents,
+      steps: this.#steps,
+      findings: [],
+    };
+    for (let run = first; run < end && !until(); run += stride) {
+      const seed = this.seedOf(run);
+      const ended = this.world.run(this.#strategy(seed), { seed });
+      result.runs++;
+      result.events += ended.events;
+      if (ended.end === "stalled") result.unfinished++;
+      if (ended.judgement !== null) this.#note(findings, run, seed, ended);
+    }
+    result.findings.push(...findings.values());
+    return result;
+  }
+
+  #strategy(seed: number): Strategy {
+    const { scheduler, depth } = this.#options;
+    if (scheduler === "random") return new RandomWalk(seed);
+    return new Pct({ seed, depth, steps: this.#steps, agents: this.agents });
+  }
+
+  #note(findings: Map<string, Finding>, run: number, seed: number, ended: RunResult): void {
+    const judgement = ended.judgement!;
+    const signature = signatureOf(judgement);
+    const { design, scheduler, depth } = this.#options;
+    const same = [...findings.values()].find((finding) => finding.signature === signature);
+    if (same !== undefined) {
+      same.count++;
+      return;
+    }
+    const how = scheduler === "pct" ? `pct depth ${depth}` : scheduler;
+    const found = `${how}, run ${run} of seed ${this.#options.seed}`;
+    const finding: Finding = {
+      signature,
+      invariant: judgement.invariant,
+      text: judgement.text,
+      count: 1,
+      firstRun: run,
+      firstSeed: seed,
+      schedule: this.#schedule(seed, ended, found),
+      known: knownDefect(design, signature),
+    };
+    findings.set(keyOf(finding), finding);
+  }
+
+  #schedule(seed: number, ended: RunResult, found: string): Schedule {
+    const { scenario, design, model, tlb, assertionsOff = [] } = this.#options;
+    let best = ended;
+    let absent: readonly number[] = [];
+    if (this.#options.shrink === "shrink") {
+      const shrunk = shrink(this.world, seed, ended);
+      best = shrunk.result;
+      absent = shrunk.absent;
+    }
+    return {
+      scenario: scenario.name,
+      machine: model.name,
+      design,
+      tlb,
+      seed,
+      assertionsOff,
+      found,
+      invariant: ended.judgement!.invariant,
+      signature: signatureOf(ended.judgement!),
+      trace: best.traceHash,
+      absent,
+      decisions: best.recorded,
+    };
+  }
+}
