@@ -18,11 +18,16 @@ export class UserError extends Error {
     this.hint = hint;
   }
 
-  /** One printable line: control characters that came in with names or file contents are escaped. */
+  /** One printable line. */
   get line(): string {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach the terminal
-    return this.message.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
-      return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-    });
+    return printable(this.message);
   }
+}
+
+/** Text as one line: control characters that came in with names, words or file contents are escaped. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach the terminal
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }

@@ -1,13 +1,15 @@
 /** From the words after `faultline` to a command's exit status, in process.exitCode. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import yargs from "yargs";
-import { UserError } from "../user-error.ts";
+import { printable, UserError } from "../user-error.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { listCommand } from "./commands/list.ts";
 import { runCommand, splitGuestArguments } from "./commands/run.ts";
-
-/** Bad usage or input, before the guest starts. */
-const STATUS_USAGE = 2;
+import { tieNegativeValues } from "./options.ts";
+import { ROOT } from "./programs.ts";
+import { STATUS_USAGE } from "./verdict.ts";
 
 /** What yargs finds wrong with the words. */
 class UsageError extends Error {}
@@ -16,7 +18,7 @@ class UsageError extends Error {}
 export async function runCommandLine(words: readonly string[]): Promise<void> {
   const { own, guest } = splitGuestArguments(words);
   try {
-    await yargs(own)
+    await yargs(tieNegativeValues(own))
       .scriptName("faultline")
       .parserConfiguration({ "duplicate-arguments-array": false })
       .usage("$0 COMMAND\n\nEmulated multi-core machines with switchable page-fault designs.")
@@ -26,19 +28,27 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
       .command(demoCommand)
       .demandCommand(1, "say what to do: boot, run, list or demo")
       .strict()
-      .version(false)
+      .version(`faultline ${version()}`)
       .help()
       .wrap(Math.min(110, process.stdout.columns ?? 110))
       .exitProcess(false)
       .fail((message, error) => {
+        // What an option's own check threw comes as yargs' error with the same message.
+        if (error?.name === "YError") throw new UsageError(message);
         throw error ?? new UsageError(`${message.replace(/\s*\n\s*/g, " ")}; see \`faultline --help\``);
       })
       .parseAsync();
   } catch (error) {
     if (error instanceof UserError) fail(error.line);
-    else if (error instanceof UsageError) fail(error.message);
+    else if (error instanceof UsageError) fail(printable(error.message));
     else throw error;
   }
+}
+
+/** Of the package, which is where the programs are. */
+function version(): string {
+  const text = readFileSync(join(ROOT, "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function fail(line: string): void {

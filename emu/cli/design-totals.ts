@@ -4,6 +4,7 @@ import { type Cell, formatTable } from "./table.ts";
 
 export interface DesignTotals {
   readonly faults: number;
+  readonly speculativeAttempts: number;
   readonly handledSpeculatively: number;
   readonly aborts: Readonly<Record<string, number>>;
   readonly mmapLockRead: number;
@@ -23,6 +24,7 @@ export function totalsOf(runs: readonly Statistics[]): DesignTotals {
   const reasons = new Set(runs.flatMap((run) => Object.keys(run.aborts)));
   return {
     faults: sum((run) => run.faults),
+    speculativeAttempts: sum((run) => run.speculativeAttempts),
     handledSpeculatively: sum((run) => run.handledSpeculatively),
     aborts: Object.fromEntries([...reasons].map((name) => [name, sum((run) => run.aborts[name] ?? 0)])),
     mmapLockRead: sum((run) => run.mmapLockRead),
@@ -54,6 +56,7 @@ export function compareDesigns(
     [{ title: "", align: "left" }, ...runs.map((run) => ({ title: run.design, align: "right" as const }))],
     [
       row("page faults", (totals) => totals.faults),
+      row("speculative attempts", (totals) => totals.speculativeAttempts),
       row("handled speculatively", (totals) => totals.handledSpeculatively),
       ...(aborts.length > 0 ? aborts : [row("aborts", () => 0)]),
       row("mmap_lock acquisitions, read", (totals) => totals.mmapLockRead),

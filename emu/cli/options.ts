@@ -1,5 +1,5 @@
 /** Options that several commands share, and their checking: bad ones are UserErrors. */
-import type { Argv } from "yargs";
+import type { Argv, Options } from "yargs";
 import { MACHINE_MODELS } from "../machines/index.ts";
 import type { MachineModel } from "../machines/model.ts";
 import { UserError } from "../user-error.ts";
@@ -30,14 +30,14 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
   return yargs
     .option("arch", { type: "string", describe: "architecture of the machine" })
     .option("machine", { type: "string", describe: "machine, see `faultline list machines`" })
-    .option("cpus", { type: "number", default: 4, describe: "number of cores" })
+    .option("cpus", number("--cpus", 4, "number of cores"))
     .option("mem", { type: "string", default: "256M", describe: "guest RAM, with K, M or G" })
     .option("mm", {
       type: "string",
       default: "classic",
       describe: "fault design, see `faultline list designs`",
     })
-    .option("seed", { type: "number", default: 1, describe: "seed of everything that is random" })
+    .option("seed", number("--seed", 1, "seed of everything that is random"))
     .option("scheduler", {
       choices: ["timed", "random"] as const,
       default: "timed" as const,
@@ -53,20 +53,52 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
       default: "off" as const,
       describe: "check that nothing is freed while a TLB or walk cache can reach it",
     })
-    .option("max-instructions", {
-      type: "number",
-      default: DEFAULT_MAX_INSTRUCTIONS,
-      describe: "stop after so many instructions (status 124)",
-    })
-    .option("timeout", {
-      type: "number",
-      default: DEFAULT_TIMEOUT_SECONDS,
-      describe: "stop after so many seconds of host time (status 124)",
-    })
+    .option(
+      "max-instructions",
+      number("--max-instructions", DEFAULT_MAX_INSTRUCTIONS, "stop after so many instructions (status 124)"),
+    )
+    .option(
+      "timeout",
+      number("--timeout", DEFAULT_TIMEOUT_SECONDS, "stop after so many seconds of host time (status 124)"),
+    )
     .option("trace", {
       type: "string",
       describe: "write the events of the run to a file, a JSON object a line",
     }) as unknown as Argv<T & MachineArguments>;
+}
+
+/** An option that takes a number. yargs would turn other words into NaN, and the message could not show them. */
+function number(name: string, byDefault: number, describe: string): Options {
+  return {
+    type: "string",
+    default: byDefault,
+    defaultDescription: String(byDefault),
+    describe,
+    coerce: (given: string | number): number => {
+      const value = String(given).trim() === "" ? Number.NaN : Number(given);
+      if (!Number.isNaN(value)) return value;
+      throw new UserError(
+        "is not a number",
+        `${name} ${given}`.trim(),
+        `give one, as in ${name} ${byDefault}`,
+      );
+    },
+  };
+}
+
+/**
+ * Ties values such as -5M to the options before them: yargs takes a word that begins with a minus sign and is no number
+ * for options of one letter.
+ */
+export function tieNegativeValues(words: readonly string[]): string[] {
+  const tied: string[] = [];
+  for (const word of words) {
+    const option = tied.at(-1) ?? "";
+    const isOption = option.startsWith("--") && !option.includes("=") && option !== "--";
+    if (isOption && /^-[\d.]/.test(word)) tied.splice(-1, 1, `${option}=${word}`);
+    else tied.push(word);
+  }
+  return tied;
 }
 
 /** @throws UserError */
@@ -75,7 +107,7 @@ export function checkMachineArguments(args: MachineArguments, model: MachineMode
   whole(args.seed, "--seed", 0, 2 ** 32 - 1);
   whole(args.maxInstructions, "--max-instructions", 1, Number.MAX_SAFE_INTEGER);
   if (!(args.timeout > 0))
-    throw new UserError("is not a positive number", "--timeout", "give seconds of host time");
+    throw new UserError("is not a positive number", `--timeout ${args.timeout}`, "give seconds of host time");
 }
 
 /** The machine that the options or the program's ELF machine ask for. @throws UserError */

@@ -9,6 +9,7 @@ import { Session, type SessionOptions } from "./session.ts";
 import { formatNumber } from "./table.ts";
 import type { Progress } from "./terminal.ts";
 import { TraceFile } from "./trace-file.ts";
+import { STATUS_USAGE } from "./verdict.ts";
 
 /** Host time after which a run counts as long and shows its progress. */
 const PROGRESS_AFTER_MS = 1000;
@@ -92,8 +93,14 @@ export function standardInput(): Uint8Array {
   }
 }
 
-/** Says what is wrong with a trace that could not be written to its end. */
-export function reportTrace(trace: TraceFile | null): void {
+/**
+ * Ends a trace, and says so if it could not be written to its end.
+ * @param status what the command ends with otherwise
+ * @returns the command's exit status: a lost trace is a failure unless there is a worse one
+ */
+export function reportTrace(trace: TraceFile | null, status: number): number {
   trace?.close();
-  if (trace !== null && trace.failure !== null) process.stderr.write(`faultline: ${trace.failure}\n`);
+  if (trace === null || trace.failure === null) return status;
+  process.stderr.write(`faultline: ${trace.failure}\n`);
+  return status === 0 ? STATUS_USAGE : status;
 }

@@ -11,6 +11,8 @@ export interface Statistics {
   /** The same in seconds. */
   readonly virtualSeconds: number;
   readonly faults: number;
+  /** Faults that were tried without mmap_lock. */
+  readonly speculativeAttempts: number;
   readonly handledSpeculatively: number;
   /** By published reason; reasons that did not occur read 0. */
   readonly aborts: Readonly<Record<string, number>>;
@@ -42,6 +44,7 @@ export function collectStatistics(session: Session): Statistics {
     cycles,
     virtualSeconds: cycles / machine.cyclesPerSecond,
     faults: counters.get("pgfault") ?? 0,
+    speculativeAttempts: counters.get("spf_attempt") ?? 0,
     handledSpeculatively: counters.get("spf_handled") ?? 0,
     aborts: select(counters, ABORT_REASON),
     mmapLockRead: counters.get("mmap_lock_read") ?? 0,

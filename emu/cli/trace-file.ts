@@ -38,19 +38,29 @@ export class TraceFile implements TraceSink {
     if (!this.#open) return;
     this.#flush();
     this.#open = false;
-    closeSync(this.#file);
+    try {
+      closeSync(this.#file);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #flush(): void {
     if (this.#lines.length === 0) return;
-    const text = `${this.#lines.join("\n")}\n`;
+    const bytes = Buffer.from(`${this.#lines.join("\n")}\n`);
     this.#lines = [];
     if (this.failure !== null) return;
     try {
-      writeSync(this.#file, text);
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
     } catch (error) {
-      this.failure = `--trace ${this.#path}: cannot be written (${errorCode(error)}); the trace is incomplete`;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.failure ??=
+      `--trace ${this.#path}: cannot be written (${errorCode(error)}), so the trace is incomplete; ` +
+      "give it a place with room";
   }
 }
 

@@ -4,6 +4,8 @@ import { formatViolation } from "../../mmu/index.ts";
 import type { RunEnd } from "./host.ts";
 import type { Session } from "./session.ts";
 
+/** Bad usage or input, or output that could not be written. */
+export const STATUS_USAGE = 2;
 /** A violation was found: the kernel's assertions, the coherence ledger, a machine that can't go on. */
 export const STATUS_VIOLATION = 125;
 

@@ -34,6 +34,7 @@ describe("faultline demo", () => {
     expect(table).toMatch(/^ +classic +spf-mm$/m);
     for (const row of [
       /^page faults +[\d,]+ +[\d,]+$/m,
+      /^speculative attempts +0 +[1-9][\d,]*$/m,
       /^handled speculatively +0 +[1-9][\d,]*$/m,
       /^aborts: SPF_ABORT_\w+ +0 +[1-9][\d,]*$/m,
       /^mmap_lock acquisitions, read +[1-9][\d,]* +[\d,]+$/m,
@@ -44,6 +45,7 @@ describe("faultline demo", () => {
     ]) {
       expect(table).toMatch(row);
     }
+    expect(ended.stdout).toMatch(/^Attempts: faults of user code .*made again under it\.$/m);
     expect(ended.stdout).toMatch(/ledger: 0 violations; kernel: 0 assertions fired\n$/);
   });
 

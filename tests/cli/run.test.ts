@@ -141,11 +141,17 @@ describe("the host's side of a run", () => {
     for (const line of lines) expect(Object.keys(JSON.parse(line))).toContain("event");
   });
 
-  it("goes on without its trace when the disk is full, and says so", async () => {
+  const FULL =
+    "faultline: --trace /dev/full: cannot be written (ENOSPC), so the trace is incomplete; give it a place with room\n";
+
+  it("goes on without its trace when the disk is full, says so and fails", async () => {
     const { status, stdout, stderr } = await faultline(["run", "--trace", "/dev/full", "hello"]);
-    expect([status, stdout]).toEqual([0, "hello, world\n"]);
-    expect(stderr).toBe(
-      "faultline: --trace /dev/full: cannot be written (ENOSPC); the trace is incomplete\n",
-    );
+    expect([status, stdout, stderr]).toEqual([2, "hello, world\n", FULL]);
+  });
+
+  it("keeps a guest's own failure when the trace is lost too", async () => {
+    const { status, stderr } = await faultline(["run", "--trace", "/dev/full", "wild"]);
+    expect(status).toBe(139);
+    expect(stderr).toContain(FULL);
   });
 });

@@ -57,8 +57,7 @@ async function boot(args: BootArguments): Promise<void> {
   const end = await runShowingProgress(session, "boot", progress);
   const verdict = judge(session, end);
   for (const line of verdict.lines) process.stderr.write(`${line}\n`);
-  reportTrace(trace);
-  process.exitCode = verdict.status;
+  process.exitCode = reportTrace(trace, verdict.status);
   if (!args.json) return;
   const summary = {
     machine: model.name,

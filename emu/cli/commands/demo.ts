@@ -70,16 +70,15 @@ async function demo(args: DemoArguments): Promise<void> {
   const trace = openTrace(args.trace);
   const stage = new Stage(args, model, trace);
   const runs = await performAll(stage, designs, args.json ? () => {} : say);
-  reportTrace(trace);
   if (stage.signalStatus !== null) {
     process.stderr.write("faultline: interrupted\n");
-    process.exitCode = stage.signalStatus;
+    process.exitCode = reportTrace(trace, stage.signalStatus);
     return;
   }
   const failed = runs.flatMap((run) => run.programs).filter((run) => !run.ok);
   const violated = failed.some((run) => run.status === STATUS_VIOLATION);
   const status = violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0;
-  process.exitCode = status;
+  process.exitCode = reportTrace(trace, status);
   if (args.json) {
     say(JSON.stringify(summary(args, model, stage.bootLog, runs, status), null, 2));
     return;
@@ -214,6 +213,10 @@ function comparisonLines(runs: readonly DesignRun[], args: DemoArguments): strin
     "",
     ...compareDesigns(runs),
     "",
+    dim(
+      "Attempts: faults of user code in address spaces with more than one user; all others take mmap_lock at once, " +
+        "and an attempt that aborts is made again under it.",
+    ),
     dim(`Always 0 in this version: ${names.join(", ")}.`),
     args.ledger === "off"
       ? "ledger: off"

@@ -28,7 +28,14 @@ interface RunArguments extends MachineArguments {
 const STATUS_PIPE = 141;
 
 /** Options of `run` that take no value; all others do. */
-const FLAGS: ReadonlySet<string> = new Set(["--stat", "--no-stat", "--json", "--no-json", "--help"]);
+const FLAGS: ReadonlySet<string> = new Set([
+  "--stat",
+  "--no-stat",
+  "--json",
+  "--no-json",
+  "--help",
+  "--version",
+]);
 
 /**
  * Cuts a command line at the program of `run`: what follows is the guest's, whatever it looks like.
@@ -104,6 +111,5 @@ async function run(args: RunArguments, guestArguments: readonly string[]): Promi
     const lines = args.json ? [JSON.stringify(statistics, null, 2)] : statLines(command, statistics);
     process.stderr.write(`${lines.join("\n")}\n`);
   }
-  reportTrace(trace);
-  process.exitCode = verdict.status;
+  process.exitCode = reportTrace(trace, verdict.status);
 }
