@@ -1,5 +1,7 @@
 #include "scenario.h"
 
+#include "memory.h"
+
 #define HOT __attribute__((section(".text.scenario"), noinline))
 #define STACK (2 * PAGE) /* the upper page has room for a signal frame */
 
@@ -13,14 +15,12 @@ extern char scenario_data[], scenario_data_end[];
 
 const char program_name[] = "scenario";
 
+/* Processes that wait on core 0 until the threads are on their way. */
 static struct {
 	int pid;
 	unsigned core;
 } processes[SCENARIO_MAX_PROCESSES];
 static unsigned process_count;
-
-static unsigned stack_count = SCENARIO_MAX_THREADS; /* stacks of threads, then of children */
-static int children[SCENARIO_MAX_THREADS + SCENARIO_MAX_PROCESSES];
 
 /* For runs without anybody who sets the phase. */
 static int is_native;
@@ -52,7 +52,7 @@ static void install_handler(void)
 	require(sys_rt_sigaction(SIGSEGV, &action, 0) == 0);
 }
 
-/* The end of a thread that has its core for itself, and of thread 0. */
+/* The end of a thread that has its core for itself, of thread 0, and of processes that only keep their memory. */
 HOT void scenario_park(void)
 {
 	while (!scenario_phase)
@@ -71,7 +71,7 @@ HOT void scenario_begin(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-static void leave_thread(void)
+static void leave(void)
 {
 	sys_exit(0);
 }
@@ -102,31 +102,16 @@ static void *prepare_stack(unsigned index, void (*then)(void), void (*last)(void
 	return top;
 }
 
-/* The process begins on core 0, which is busy, and does not run before it is sent away. */
-static int fork_process(void (*run)(void))
-{
-	require(stack_count < sizeof stacks / sizeof *stacks);
-	void *stack = prepare_stack(stack_count, scenario_park_asleep, leave_thread);
-	long pid = arch_scenario_clone(SIGCHLD, stack, run, 0);
-	require(pid > 0);
-	children[stack_count++] = (int)pid;
-	return (int)pid;
-}
-
+/* It begins on core 0, which is busy, and does not run before it is sent away. */
 int scenario_process(void (*run)(void), unsigned core)
 {
-	int pid = fork_process(run);
-	processes[process_count].pid = pid;
+	require(process_count < SCENARIO_MAX_PROCESSES);
+	void *stack = prepare_stack(SCENARIO_MAX_THREADS + process_count, scenario_park_asleep, leave);
+	long pid = arch_scenario_clone(SIGCHLD, stack, run, 0);
+	require(pid > 0);
+	processes[process_count].pid = (int)pid;
 	processes[process_count++].core = core;
-	return pid;
-}
-
-int scenario_sleeper(void)
-{
-	require(process_count == 0);
-	int pid = fork_process(scenario_park_asleep);
-	sys_sched_yield();
-	return pid;
+	return (int)pid;
 }
 
 static int shares_core(unsigned index)
@@ -145,7 +130,7 @@ static void start_thread(unsigned index)
 {
 	const struct scenario_thread *thread = &scenario_threads[index];
 	int sleeps = thread->parks == SCENARIO_SLEEPS || shares_core(index);
-	void *stack = prepare_stack(index, sleeps ? scenario_park_asleep : scenario_park, leave_thread);
+	void *stack = prepare_stack(index, sleeps ? scenario_park_asleep : scenario_park, leave);
 	void (*run)(void) = is_native ? (void (*)(void))native_entry : thread->run;
 	long tid = arch_scenario_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
 				       stack, run, (void *)thread);
@@ -153,12 +138,10 @@ static void start_thread(unsigned index)
 	send_to((int)tid, thread->core);
 }
 
-/* Children that the scenario started are killed, others have ended; the first exit status that is not 0, or 0. */
+/* Every child leaves when the phase has come; the first exit status that is not 0, or 0. */
 static int reap(void)
 {
 	int failure = 0;
-	for (unsigned i = SCENARIO_MAX_THREADS; i < stack_count; i++)
-		sys_kill(children[i], SIGKILL);
 	for (;;) {
 		int status = 0;
 		long pid = sys_wait4(-1, &status, WALL);
@@ -166,16 +149,23 @@ static int reap(void)
 			continue;
 		if (pid < 0)
 			return failure;
-		if ((status & 0x7f) == 0 && !failure)
-			failure = status >> 8 & 0xff;
+		if (!failure)
+			failure = status & 0x7f ? SCENARIO_FAULT : status >> 8 & 0xff;
 	}
 }
 
-/* setup() may have forked: makes every page that threads write to present and writable again. */
-static void touch_data(void)
+/*
+ * Makes the page of all variables shared memory: children report in it and wait for the same phase, and it is not
+ * copied on write when a thread forks.
+ */
+static void share_data(void)
 {
-	for (char *at = scenario_data; at < scenario_data_end; at = (char *)(((uintptr_t)at | (PAGE - 1)) + 1))
-		*(volatile char *)at = *(volatile char *)at;
+	size_t length = (size_t)(scenario_data_end - scenario_data);
+	require(length <= PAGE);
+	memcpy(stacks, scenario_data, length);
+	long result = sys_mmap(scenario_data, PAGE, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED);
+	require(result == (long)scenario_data);
+	memcpy(scenario_data, stacks, length);
 }
 
 static uint64_t number(const char *digits)
@@ -188,6 +178,7 @@ static uint64_t number(const char *digits)
 
 int main(int argc, char **argv)
 {
+	share_data();
 	is_native = argc > 1;
 	if (argc > 2 && number(argv[2]))
 		scenario_seed = number(argv[2]);
@@ -199,8 +190,7 @@ int main(int argc, char **argv)
 		start_thread(i);
 	for (unsigned i = 0; i < process_count; i++)
 		send_to(processes[i].pid, processes[i].core);
-	scenario_phase = 0;
-	touch_data();
+	scenario_phase = 0; /* its page is present and writable, whatever setup() has forked */
 
 	scenario_begin();
 	if (is_native) {
@@ -215,7 +205,6 @@ int main(int argc, char **argv)
 	}
 	scenario_park();
 	sys_futex(&scenario_phase, FUTEX_WAKE, 0x7fffffff, 0);
-	int failure = check();
-	int child_failure = reap();
-	return failure ? failure : child_failure;
+	int failure = reap();
+	return failure ? failure : check();
 }

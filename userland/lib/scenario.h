@@ -51,19 +51,27 @@ extern volatile uint32_t scenario_phase;
 /* The seed of scenarios that derive what they do from one; not 0. Whoever runs them may store another before the start. */
 extern volatile uint64_t scenario_seed;
 
+/* Where a thread or process waits for the phase: spinning in user mode, or asleep so that others may have its core. */
+void scenario_park(void);
+void scenario_park_asleep(void);
+
 /*
  * For setup(): forks a process that executes run() on `core`, behind the threads of that core. It begins as threads do,
- * in scenario_thread, sleeps when run() returns and is killed after check(); what it passes to sys_exit_group() is
- * the scenario's result. Pages that the parent writes after the fork are its own. Result: the pid.
+ * in scenario_thread; when run() returns it sleeps until the phase has come, and ends. Pages that the parent writes after
+ * the fork are its own, but the variables of a scenario are shared memory. A process that only keeps its copy of
+ * the memory is scenario_process(scenario_park, a core of its own). Result: the pid.
  */
 int scenario_process(void (*run)(void), unsigned core);
 
-/* The same for a process that does nothing but keep its copy of the memory; before any scenario_process(). */
-int scenario_sleeper(void);
+/* What a thread's fork() is followed by, so that the child has its turn on that core: it must sleep or end then. */
+static inline void let_child_run(void)
+{
+	sys_sched_yield();
+}
 
 /* Ends the process at once; for errors of the scenario itself, and for what must not happen. */
 #define SCENARIO_BROKEN 64 /* setup() did not get what it needs */
-#define SCENARIO_FAULT 65 /* SIGSEGV outside try_load() and try_store() */
+#define SCENARIO_FAULT 65 /* SIGSEGV outside try_load() and try_store(), or a child that was killed */
 
 static inline void require(int condition)
 {

@@ -2,11 +2,11 @@
  * scenario: cow-vs-cow-flush
  * about: two threads break copy-on-write of two pages under one page table
  * races: A07
- * cores: 2
- * tasks: 2
- * check: I10 I6
+ * cores: 3
+ * tasks: 3
+ * check: I4 I10
  *
- * A sleeping process shares both pages. Whoever replaces its entry first flushes the other core while it holds the
+ * A process shares both pages. Whoever replaces its entry first flushes the other core while it holds the
  * page-table lock; the other core must not wait for that lock with interrupts off.
  */
 #include "scenario.h"
@@ -26,7 +26,7 @@ SCENARIO_THREADS({first, 0}, {second, 1});
 void setup(void)
 {
 	provide(0, 2, 100);
-	scenario_sleeper();
+	scenario_process(scenario_park, 2);
 }
 
 int check(void)

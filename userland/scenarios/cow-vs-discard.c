@@ -4,7 +4,7 @@
  * races: C10
  * cores: 2
  * tasks: 2
- * check: I3 I4
+ * check: I4 I3
  *
  * Page 1 maps the zero page, so the store to it flushes one page with a generation of its own. The loading core
  * may then not take that flush for the one before, which page 0 waits for.

@@ -4,7 +4,7 @@
  * races: C18
  * cores: 2
  * tasks: 2
- * check: I5 I4
+ * check: I4 I5
  *
  * The page is shared and only read so far: its entry is writable and clean. mprotect must not write back an entry
  * that it read before the walker has set the dirty bit.

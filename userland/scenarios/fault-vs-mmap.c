@@ -4,7 +4,7 @@
  * races: A31
  * cores: 2
  * tasks: 2
- * check: I13
+ * check: I4 I13
  *
  * The writer does not concern the fault, but may make it give up after it has taken a page; the page must be given
  * back.

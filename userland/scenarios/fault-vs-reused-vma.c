@@ -5,7 +5,7 @@
  * litmus: 80
  * cores: 2
  * tasks: 2
- * check: I11 I1
+ * check: I1 I11
  *
  * The second mapping gets the VMA object that munmap has just freed, unless a grace period keeps it: the fault
  * then reads one mapping's address and another one's rights. Page 8 keeps the page table alive.

@@ -4,7 +4,7 @@
  * races: A16
  * cores: 2
  * tasks: 2
- * check: I9
+ * check: I4 I9
  *
  * The VMA that keeps page 1 changes vm_start and then vm_pgoff. Whoever takes one from before and one from after
  * gives the new page a wrong index, and the reverse map does not find its entry.

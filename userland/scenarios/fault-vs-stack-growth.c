@@ -4,7 +4,7 @@
  * races: A17
  * cores: 2
  * tasks: 2
- * check: I9
+ * check: I4 I9
  *
  * Growing changes vm_start and then vm_pgoff. If it does so under the read lock no count tells the fault that its
  * copy of the VMA is torn.

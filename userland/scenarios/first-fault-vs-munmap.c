@@ -5,7 +5,7 @@
  * litmus: 77
  * cores: 2
  * tasks: 2
- * check: I11 I9
+ * check: I4 I9 I11
  *
  * Page 1 has a VMA of its own, since its rights differ, and no anon_vma yet; it could share that of page 0.
  * Looking for one means to read the neighbours, and that takes mmap_lock.

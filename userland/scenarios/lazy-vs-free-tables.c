@@ -4,7 +4,7 @@
  * races: C09
  * cores: 2
  * tasks: 2
- * check: I2 I3
+ * check: I4 I2 I3
  *
  * Thread 1 loads from the region and sleeps: its core keeps the root and may walk it by itself at any time. A
  * flush that frees tables may not leave it out.

@@ -4,7 +4,7 @@
  * races: C07
  * cores: 2
  * tasks: 2
- * check: I3 I4
+ * check: I4 I3
  *
  * The page may go back to the allocator only after it has left the TLB of the loading core.
  */

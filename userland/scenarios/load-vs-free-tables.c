@@ -4,7 +4,7 @@
  * races: C08 early-ack
  * cores: 2
  * tasks: 2
- * check: I2 I3
+ * check: I4 I2 I3
  *
  * The loading core has the tables in its walk caches. They may be freed only after it has dropped them, not when
  * it has merely been told to.

@@ -5,7 +5,7 @@
  * litmus: 70
  * cores: 2
  * tasks: 3
- * check: I3 I4
+ * check: I4 I3
  *
  * A process shares core 1 with thread 1 and does nothing but sleep. On the way back the core must either be in the
  * mask when the flush looks, or see its generation.

@@ -5,7 +5,7 @@
  * litmus: 70
  * cores: 2
  * tasks: 3
- * check: I2 I3
+ * check: I4 I2 I3
  *
  * A process shares core 1 with thread 1. As long as the core walks the old root it must be in the mask, or it is
  * not told that the tables go.

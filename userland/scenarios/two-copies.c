@@ -3,8 +3,8 @@
  * about: two threads store to different words of one page that is shared with a process
  * races: no-pte-same
  * litmus: 79
- * cores: 2
- * tasks: 2
+ * cores: 3
+ * tasks: 3
  * check: I4 I6 I13
  *
  * Both faults copy the page, and only one copy may be installed: the other thread checks the entry again under the
@@ -27,7 +27,7 @@ SCENARIO_THREADS({first, 0}, {second, 1});
 void setup(void)
 {
 	provide(0, 1, 3);
-	scenario_sleeper();
+	scenario_process(scenario_park, 2);
 }
 
 int check(void)

@@ -5,7 +5,7 @@
  * litmus: 79
  * cores: 2
  * tasks: 2
- * check: I7
+ * check: I4 I7 I13
  *
  * Both faults allocate a page and one of them must let go of its own: whoever installs second checks the entry again
  * under the page-table lock. A store is lost otherwise.

@@ -4,7 +4,7 @@
  * races: A17
  * cores: 2
  * tasks: 2
- * check: I9 I1
+ * check: I4 I9
  *
  * Both stores lie below the stack. Whoever comes second may find that it has grown far enough already, or must
  * grow it from where the first one left it.

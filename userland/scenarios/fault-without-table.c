@@ -1,6 +1,6 @@
 /*
- * scenario: fault-vs-free-half
- * about: a store faults where there is no page table, in a half that another thread unmaps
+ * scenario: fault-without-table
+ * about: a store faults where there is no page table, in a part that another thread unmaps
  * races: A10
  * litmus: 77
  * cores: 2
@@ -19,14 +19,14 @@ static void fault(void)
 
 static void unmap(void)
 {
-	unmap_pages(TABLE_PAGES, TABLE_PAGES);
+	unmap_pages(TABLE_PAGES, 2);
 }
 
 SCENARIO_THREADS({fault, 0}, {unmap, 1});
 
 void setup(void)
 {
-	provide(0, 2 * TABLE_PAGES, 0);
+	provide(0, TABLE_PAGES + 2, 0);
 	*WORD(0) = 1;
 }
 
