@@ -4,6 +4,7 @@ import { readAarch64Test } from "./read-aarch64.ts";
 import { readX86Test } from "./read-x86-64.ts";
 import { readSections } from "./sections.ts";
 import type { LitmusTest } from "./test.ts";
+import { validate } from "./validate.ts";
 
 /**
  * @param file its name, for messages
@@ -13,9 +14,9 @@ export function readLitmusTest(file: string, source: string): LitmusTest {
   const sections = readSections(file, source);
   switch (sections.architecture) {
     case "X86_64":
-      return readX86Test(file, sections);
+      return validate(readX86Test(file, sections));
     case "AArch64":
-      return readAarch64Test(file, sections);
+      return validate(readAarch64Test(file, sections));
     default:
       throw unreadable(file, 1, `${sections.architecture}: tests are for X86_64 or AArch64`);
   }

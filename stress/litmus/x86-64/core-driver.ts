@@ -1,8 +1,8 @@
 /**
  * One core of a litmus machine, driven from one visible event to the next: the event that the explorer granted, and then
  * what belongs to this core alone (trap delivery and IRETQ on its own stack, the #PF handler, barriers, jumps), which
- * commutes with everything that others do. A core rests at the beginning of a slot, in the middle of a walk, or before
- * the fetch of code in a page of the test.
+ * commutes with everything that others do. A core rests at an operation that is still to come, in the middle of a walk, or
+ * before the fetch of code in a page of the test.
  */
 import type { Machine } from "../../../emu/machine.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
@@ -55,7 +55,10 @@ export class CoreDriver {
    * @param upkeep called when the event has happened
    */
   step(upkeep: () => void): void {
-    this.#run(1);
+    const before = this.core.readPcLo();
+    this.#run(this.slot?.events ?? 1);
+    // The event was the fetch of the instruction, from the second-level TLB: it concerns nobody else.
+    if (this.#isWhere(before)) this.#run(1);
     if (!this.core.mmu.isWalking) upkeep();
     this.settle();
   }
@@ -82,11 +85,9 @@ export class CoreDriver {
       if (this.isMidway) return;
       const offset = this.#offset();
       if (offset < 0) return;
-      if (offset % SLOT_BYTES === 0) {
-        const slot = this.program.slots[offset / SLOT_BYTES];
-        if (slot !== null && slot !== undefined && slot.kind !== "local") return;
-      }
-      // The #PF handler uses the stack; the rest of a slot is jumps and register moves, which end at the next slot.
+      const slot = this.slot;
+      if (slot !== null && slot.kind !== "local" && offset % SLOT_BYTES <= slot.visibleAt) return;
+      // Handlers use the stack; the rest of a slot is jumps and register moves, which end at the next slot.
       this.#run(1);
     }
     throw new Error(`litmus: core ${core.id} does not come to rest:\n${core.dump()}`);
@@ -111,6 +112,11 @@ export class CoreDriver {
     core.clock = 0;
     const { stopReason } = this.#machine;
     if (stopReason !== null) throw new Error(`litmus: ${stopReason.text}`);
+  }
+
+  #isWhere(pcLo: number): boolean {
+    const { core } = this;
+    return core.phase === "execute" && !core.mmu.isWalking && core.readPcLo() === pcLo;
   }
 
   /** Of PC in the core's code page; -1: elsewhere. */

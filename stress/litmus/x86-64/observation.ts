@@ -58,7 +58,8 @@ function number({ lo, hi }: EntryWords): number {
 function faultCode(world: X86LitmusWorld, core: number, label: string): number {
   const { core: cpu, program } = world.drivers[core]!;
   const byte = program.faultBytes.get(label);
-  if (byte === undefined) throw new Error(`litmus: P${core} has no access labelled ${label}`);
+  // The access is not there when a test is run without it.
+  if (byte === undefined) return 0;
   const half = cpu.gpr[REGISTERS["R14"]! * 2 + (byte >> 2)]!;
   return (half >>> ((byte & 3) * 8)) & 0xff;
 }

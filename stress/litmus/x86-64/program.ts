@@ -2,8 +2,8 @@
  * The code of one core: its thread column and its handler column as x86-64 instructions.
  *
  * Each operation has a slot of 128 bytes and ends with a jump to the slot below it: a taken backward transfer is where a
- * slice may end, so a core can stop between any two operations. Everything in a slot before its access can be executed
- * again, so that an interrupt that arrives in the middle of a walk returns to the slot's beginning.
+ * slice may end, so a core can stop between any two operations. An interrupt that arrives in the middle of a walk returns
+ * to the instruction that made the access.
  *
  *     0x000  #PF handler          … slots, downwards:  thread, END (jumps to itself), handler, EOI and IRETQ … 0xf80
  *
@@ -27,6 +27,7 @@ export const IPI_VECTOR = 0x40;
 const MSR_EOI = 0x80b;
 const MSR_ICR = 0x830;
 const FAULTED = 0x80;
+const INVPCID_EVENTS = 2;
 const CR4_PGE_BIT = 0x80;
 const { RAX, RCX, RDX, RBX, R11, R12, R15 } = REGISTERS;
 
@@ -37,6 +38,10 @@ export interface Slot {
   readonly kind: SlotKind;
   readonly operation: Operation | null;
   readonly role: "thread" | "handler";
+  /** Offset in the slot of the instruction that others can see: at or before it, the operation is still to come. */
+  readonly visibleAt: number;
+  /** Events of that instruction: INVPCID reads its operand, which is the core's own, in two accesses. */
+  readonly events: number;
   /** The location whose page the slot's access uses, if it is one that the test maps. */
   readonly uses: string | null;
   /** It drops global entries too. */
@@ -72,6 +77,8 @@ class ProgramBuilder {
   readonly #faultBytes: Map<string, number> = new Map();
   readonly #descriptors: { pcid: number; address: number }[] = [];
   #next = SLOTS - 1;
+  /** Of the slot that is being written. */
+  #visibleAt = 0;
   #faulting = 0;
 
   constructor(test: LitmusTest, layout: Layout, core: number) {
@@ -89,9 +96,14 @@ class ProgramBuilder {
     for (const operation of column("thread")) this.#operation(operation, "thread");
     this.#slot({ kind: "end", operation: null, role: "thread" }, (asm) => asm.jump(asm.here));
     const interruptEntry = this.#address(this.#next);
+    this.#slot({ kind: "local", operation: null, role: "handler" }, (asm, below) => {
+      asm.raw(0x50, 0x51, 0x52, 0x41, 0x53, 0x41, 0x54, 0x41, 0x57); // PUSH RAX, RCX, RDX, R11, R12, R15
+      asm.jump(below);
+    });
     for (const operation of column("handler")) this.#operation(operation, "handler");
     this.#slot({ kind: "local", operation: null, role: "handler" }, (asm) => {
       writeMsr(asm, MSR_EOI, 0n, 0n);
+      asm.raw(0x41, 0x5f, 0x41, 0x5c, 0x41, 0x5b, 0x5a, 0x59, 0x58); // POP R15, R12, R11, RDX, RCX, RAX
       asm.raw(0x48, 0xcf); // IRETQ
     });
     return {
@@ -110,8 +122,9 @@ class ProgramBuilder {
     const uses = "place" in effect && effect.place.level === 0 ? effect.place.location : null;
     const quiet = operation.isUntaken || ["assign", "barrier", "serialise"].includes(effect.kind);
     const flush = effect.kind === "globals" || (effect.kind === "invalidate" && effect.scope === "all");
+    const events = effect.kind === "invalidate" && effect.mnemonic !== "INVLPG" ? INVPCID_EVENTS : 1;
     this.#slot(
-      { kind: quiet ? "local" : "visible", operation, role, uses, dropsGlobals: flush },
+      { kind: quiet ? "local" : "visible", operation, role, uses, dropsGlobals: flush, events },
       (asm, below) => {
         if (operation.isUntaken) asm.jump(below);
         if (uses !== null) this.#prepareFault(asm, operation, below);
@@ -131,10 +144,17 @@ class ProgramBuilder {
       throw new UserError(what, this.#test.file, "make the columns shorter");
     }
     const asm = new Assembler(this.#address(number));
+    this.#visibleAt = 0;
     write(asm, this.#address(number - 1));
     if (asm.bytes.length > SLOT_BYTES) throw new Error(`program: a slot of ${asm.bytes.length} bytes`);
     this.#bytes.set(asm.bytes, number * SLOT_BYTES);
-    this.#slots[number] = { uses: null, dropsGlobals: false, ...slot };
+    this.#slots[number] = {
+      uses: null,
+      dropsGlobals: false,
+      events: 1,
+      visibleAt: this.#visibleAt,
+      ...slot,
+    };
   }
 
   /** RCX and R15 for the #PF handler: where the error code goes, and where execution goes on. */
@@ -153,29 +173,30 @@ class ProgramBuilder {
     switch (effect.kind) {
       case "load":
         asm.moveImmediate(R11, this.#dataAddress(effect.place));
-        return asm.memory([0x8b], REGISTERS[effect.to]!, R11);
+        return this.#access(asm, [0x8b], REGISTERS[effect.to]!);
       case "store": {
         const { value, place } = effect;
         asm.moveImmediate(R11, this.#dataAddress(place));
-        if (value.kind === "register") return asm.memory([0x89], REGISTERS[value.name]!, R11);
+        if (value.kind === "register") return this.#access(asm, [0x89], REGISTERS[value.name]!);
         asm.moveImmediate(RAX, this.#constant(value, place.level));
-        return asm.memory([0x89], RAX, R11);
+        return this.#access(asm, [0x89], RAX);
       }
       case "exchange":
         asm.moveImmediate(R11, this.#dataAddress(effect.place));
-        return asm.memory([0x87], REGISTERS[effect.to]!, R11);
+        return this.#access(asm, [0x87], REGISTERS[effect.to]!);
       case "add":
         asm.moveImmediate(R11, this.#dataAddress(effect.place));
-        return asm.memory([0x0f, 0xc1], REGISTERS[effect.to]!, R11, [0xf0]);
+        return this.#access(asm, [0x0f, 0xc1], REGISTERS[effect.to]!, [0xf0]);
       case "clear-bit":
         asm.moveImmediate(R11, this.#dataAddress(effect.place));
-        asm.memory([0x0f, 0xba], 6, R11, [0xf0]);
+        this.#access(asm, [0x0f, 0xba], 6, [0xf0]);
         return asm.raw(effect.bit);
       case "fetch": {
         // MOV R11, after; MOV R12, page; JMP R12; after: MOV reg, RAX. Both MOVs take ten bytes, JMP three.
         const after = asm.here + 23n;
         asm.moveImmediate(R11, after);
         asm.moveImmediate(R12, BigInt(this.#layout.address(effect.place.location) + FETCH_OFFSET));
+        this.#visibleAt = asm.bytes.length;
         asm.jumpTo(R12);
         return asm.move(REGISTERS[effect.to]!, RAX);
       }
@@ -200,6 +221,7 @@ class ProgramBuilder {
         if (effect.on === 1)
           asm.raw(0x48, 0x0d, CR4_PGE_BIT, 0, 0, 0); // OR RAX, imm32
         else asm.raw(0x48, 0x25, 0x7f, 0xff, 0xff, 0xff); // AND RAX, ~0x80
+        this.#visibleAt = asm.bytes.length;
         return asm.raw(0x0f, 0x22, 0xe0); // MOV CR4, RAX
       case "interrupt-mask":
         // NOP: the shadow of STI ends with the next instruction.
@@ -208,7 +230,7 @@ class ProgramBuilder {
         return writeMsr(asm, MSR_ICR, BigInt(IPI_VECTOR), BigInt(effect.core));
       case "await": {
         asm.moveImmediate(R11, this.#dataAddress(effect.place));
-        asm.memory([0x8b], RAX, R11);
+        this.#access(asm, [0x8b], RAX);
         asm.compare(RAX, effect.value);
         asm.raw(0x74, 5); // JE past the jump
         return asm.jump(asm.origin);
@@ -225,7 +247,19 @@ class ProgramBuilder {
     const number = this.#descriptors.push({ pcid: effect.context ?? 0, address }) - 1;
     asm.moveImmediate(R11, stackTop(this.#core) - BigInt(PAGE_BYTES) + BigInt(number * 16));
     asm.moveImmediate(RAX, BigInt(["page", "context", "all", "all-but-global"].indexOf(effect.scope)));
+    this.#visibleAt = asm.bytes.length;
     asm.raw(0x66, 0x41, 0x0f, 0x38, 0x82, 0x03); // INVPCID RAX, [R11]
+  }
+
+  /** An access to [R11], which others can see. */
+  #access(
+    asm: Assembler,
+    opcode: readonly number[],
+    register: number,
+    prefixes: readonly number[] = [],
+  ): void {
+    this.#visibleAt = asm.bytes.length;
+    asm.memory(opcode, register, R11, prefixes);
   }
 
   /** Virtual address of a place: the location's own, or its table's in the direct map. */

@@ -2,7 +2,7 @@
  * Going back in a litmus machine. A snapshot holds of each core: its slots, the words of traps, local APIC and MMU (fast
  * TLB, vector registers and IR temporaries excepted, which are unused or computed again), phase and count of retired
  * instructions; and of memory what the test can change. The engine's position inside an instruction is not data: it is
- * found again by executing the slot up to its access.
+ * found again by executing that instruction up to its access.
  *
  * The key leaves out what has no future: scratch registers, times, the places of entries in their sets, used-up stack.
  */
@@ -15,7 +15,7 @@ import { REGISTERS } from "./assembler.ts";
 import type { CoreDriver } from "./core-driver.ts";
 import { DIRECT_MAP, type Layout, stackTop } from "./layout.ts";
 
-/** Words of a stack that can be in use: two interrupt frames and two page-fault frames need 44. */
+/** Words of a stack that can be in use: an interrupt's frame and saved registers, and page-fault frames, need 28. */
 const STACK_WORDS = 64;
 const SLOT_WORDS: number = STATE_EXTENDED >> 2;
 const SYSTEM_FIRST: number = STATE_END >> 2;

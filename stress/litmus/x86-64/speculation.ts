@@ -1,7 +1,7 @@
 /**
  * Which translations of a test are worth enumerating. What the tables hold for an address matters only if a thread writes
- * one of the entries on its path, if an entry begins with A or D clear, or if roots are loaded; the content of a
- * paging-structure cache matters only at levels whose entries are written. Everything else is the same whatever is
+ * one of the entries on its path, if an entry begins with A or D clear, or if roots map it differently; the content of a
+ * paging-structure cache matters only at levels whose entries are written, or if there are several roots. Everything else is the same whatever is
  * cached, so the runner keeps it cached.
  *
  * An address is filled or replaced only while the core may still use it, unless accessed bits are at stake, which a
@@ -26,7 +26,9 @@ export function planSpeculation(
   programs: readonly CoreProgram[],
 ): Speculation {
   const written = writtenSlots(test, layout);
-  const loadsRoots = effectsOf(test).some((effect) => effect.kind === "context");
+  const remapped = new Set(
+    test.initial.filter(({ place }) => place.root > 0).map(({ place }) => place.location),
+  );
   const onPath = (name: string, level: 1 | 2 | 3 | 4): boolean => {
     for (let root = 0; root < layout.roots; root++) {
       if (written.has(layout.slot({ location: name, level, root }))) return true;
@@ -35,12 +37,14 @@ export function planSpeculation(
   };
   const names = test.locations.map(({ name }) => name);
   const levels = ([2, 3, 4] as const).filter(
-    (level) => loadsRoots || names.some((name) => onPath(name, level)),
+    (level) => layout.roots > 1 || names.some((name) => onPath(name, level)),
   );
   const unmarked = startsUnmarked(test);
   const volatile = names.filter(
     (name) =>
-      loadsRoots || unmarked.has(name) || ([1, 2, 3, 4] as const).some((level) => onPath(name, level)),
+      remapped.has(name) ||
+      unmarked.has(name) ||
+      ([1, 2, 3, 4] as const).some((level) => onPath(name, level)),
   );
   const everywhere = test.initial.some(({ place, value }) => {
     return place.level > 0 && value.kind === "entry" && value.entry.fields["A"] === 0;

@@ -11,7 +11,7 @@
 import { Machine } from "../../../emu/machine.ts";
 import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
-import { DONE, FETCH, READ, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
+import { DONE, FETCH, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
 import type { LitmusWorld } from "../explore.ts";
 import { coresOf, type LitmusTest } from "../test.ts";
 import { CoreDriver } from "./core-driver.ts";
@@ -48,7 +48,9 @@ export class X86LitmusWorld implements LitmusWorld {
   readonly stateWords: number;
   readonly #speculation: Speculation;
   readonly #snapshots: Snapshots;
+  /** Of the enumerated locations, and of the others. */
   readonly #addresses: readonly number[];
+  readonly #stable: readonly number[];
   readonly #ownPages: readonly (readonly number[])[];
 
   /** @throws UserError if the test does not fit the machine */
@@ -80,8 +82,11 @@ export class X86LitmusWorld implements LitmusWorld {
     });
     this.#speculation = planSpeculation(test, this.layout, programs);
     this.#addresses = this.#speculation.volatile.map((name) => this.layout.address(name));
+    this.#stable = test.locations
+      .filter(({ name }) => !this.#speculation.volatile.includes(name))
+      .map(({ name }) => this.layout.address(name));
     this.#ownPages = programs.map((_, core) => this.layout.ownPages(core));
-    for (const driver of this.drivers) this.#begin(driver, test);
+    for (const driver of this.drivers) this.#begin(driver);
     this.#snapshots = new Snapshots(this.machine, this.drivers, this.layout);
     this.stateWords = this.#snapshots.words;
   }
@@ -161,8 +166,8 @@ export class X86LitmusWorld implements LitmusWorld {
   }
 
   /**
-   * Keeps cached what no thread changes: the runner's own pages, and the upper levels of the test's addresses unless they
-   * are enumerated. Both are legal speculation, and spare the walks to them.
+   * Keeps cached what no thread changes: the runner's own pages, locations with one translation, and upper levels that
+   * are not enumerated. All of it is legal speculation, and spares the walks to them.
    */
   #keepWarm(driver: CoreDriver, globals: boolean): void {
     if (driver.core.mmu.isWalking) return;
@@ -171,11 +176,12 @@ export class X86LitmusWorld implements LitmusWorld {
       mmu.speculate(WARM_LO, 0);
       mmu.evictPage(WARM_LO, 0);
     }
+    for (const lo of this.#stable) mmu.speculate(lo, 0);
     if (globals) for (const page of this.#ownPages[id]!) mmu.speculate(page << 12, DIRECT_HI);
   }
 
   /** Fills the runner's own pages and the unchanging locations, then makes every access an event. */
-  #begin(driver: CoreDriver, test: LitmusTest): void {
+  #begin(driver: CoreDriver): void {
     const { core } = driver;
     for (const page of this.#ownPages[core.id]!) {
       for (const kind of [WRITE, FETCH] as const) {
@@ -183,10 +189,6 @@ export class X86LitmusWorld implements LitmusWorld {
           throw new Error(`litmus: page ${page} is not mapped`);
         }
       }
-    }
-    for (const { name } of test.locations) {
-      if (!this.#speculation.volatile.includes(name))
-        core.mmu.translate(this.layout.address(name), 0, READ, SUPERVISOR);
     }
     core.takeStalls();
     core.mmu.emptyFast();
