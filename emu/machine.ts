@@ -2,7 +2,14 @@
  * A machine: memory, cores, engine and scheduler, driven until it stops. It is the host of its cores and the platform
  * that its kernel runs on.
  */
-import { CoherenceLedger, FRAME_DIRTY, PhysicalMemory, type TranslationObserver } from "../mmu/index.ts";
+import {
+  CoherenceLedger,
+  type EventContext,
+  FRAME_DIRTY,
+  MaySets,
+  PhysicalMemory,
+  type TranslationObserver,
+} from "../mmu/index.ts";
 import { Interpreter } from "./backends/interpreter/index.ts";
 import type { Core, CoreHost, CoreState } from "./cores/index.ts";
 import type { Cpu, KernelPort, Platform, StopReason } from "./hardware.ts";
@@ -20,6 +27,11 @@ export interface MachineOptions {
   readonly tlb: "typical" | "adversarial";
   readonly seed: number;
   readonly ledger: "on" | "off";
+  /**
+   * The ledger's other half, for exploring runs: what every TLB could have held is judged. "checked": every access is
+   * checked against it as well. Needs the ledger; default off.
+   */
+  readonly maySets?: "on" | "checked" | "off";
   readonly verifyIr?: boolean;
   /** Makes the memory; by default a PhysicalMemory. Whoever watches what the kernel touches gives an ObservedMemory. */
   readonly memory?: (ramBytes: number, engineBytes: number) => PhysicalMemory;
@@ -54,6 +66,7 @@ export class Machine implements CoreHost, Platform {
   readonly scheduler: CoreScheduler;
   readonly events: Trace = new Trace();
   readonly ledger: CoherenceLedger | null;
+  readonly maySets: MaySets | null;
   readonly cyclesPerSecond: number;
   readonly firmware: Readonly<Record<string, number>>;
   kernel!: KernelPort;
@@ -80,6 +93,7 @@ export class Machine implements CoreHost, Platform {
     this.ram =
       options.memory?.(options.memoryBytes, engineBytes) ??
       new PhysicalMemory(options.memoryBytes, engineBytes);
+    this.maySets = this.#newMaySets();
     this.ledger = options.ledger === "on" ? this.#newLedger() : null;
     this.cores = model.createCores(this.ram, cpus, {
       policy: options.tlb,
@@ -106,6 +120,13 @@ export class Machine implements CoreHost, Platform {
       this.register("ledger", {
         save: () => ledger.save(),
         restore: (saved) => ledger.restore(saved as ReturnType<CoherenceLedger["save"]>),
+      });
+    }
+    const { maySets } = this;
+    if (maySets !== null) {
+      this.register("may-sets", {
+        save: () => maySets.save(),
+        restore: (saved) => maySets.restore(saved as ReturnType<MaySets["save"]>),
       });
     }
   }
@@ -292,19 +313,34 @@ export class Machine implements CoreHost, Platform {
     return choice(this.cores);
   }
 
+  #eventContext(into: EventContext): void {
+    const at = this.running;
+    into.core = at.id;
+    into.pcLo = at.state[PC]!;
+    into.pcHi = at.state[PC + 1]!;
+    into.timeCycles = at.clock;
+  }
+
+  #newMaySets(): MaySets | null {
+    const { ledger, maySets = "off" } = this.#options;
+    if (maySets === "off") return null;
+    if (ledger === "off") throw new Error("machine: may-sets are half of a ledger, which is off");
+    return new MaySets({
+      ram: this.ram,
+      eventContext: (into) => this.#eventContext(into),
+      isPermanent: this.model.isPermanentMapping,
+      selfCheck: maySets === "checked" ? "every use" : "none",
+    });
+  }
+
   #newLedger(): CoherenceLedger {
     return new CoherenceLedger({
       frames: this.ram.frames,
       leafShifts: this.model.leafShifts,
-      eventContext: (into) => {
-        const at = this.running;
-        into.core = at.id;
-        into.pcLo = at.state[PC]!;
-        into.pcHi = at.state[PC + 1]!;
-        into.timeCycles = at.clock;
-      },
+      eventContext: (into) => this.#eventContext(into),
       isPermanent: this.model.isPermanentMapping,
       allocations: "reported",
+      maySets: this.maySets,
     });
   }
 }

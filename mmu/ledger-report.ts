@@ -22,12 +22,14 @@ export type LedgerRule =
   | "free-table-read";
 
 export type LedgerEventKind =
+  | "call-return"
   | "fill"
   | "free-frame"
   | "free-table"
   | "load-root"
   | "load-tag"
   | "leave-lazy"
+  | "store"
   | "use"
   | "walk";
 

@@ -23,6 +23,7 @@ import {
   NOWHERE,
   REPORTED,
 } from "./ledger-store.ts";
+import type { MaySets } from "./may-sets.ts";
 import { ANY_CONTEXT } from "./set-array.ts";
 
 export type { EventContext } from "./ledger-store.ts";
@@ -40,6 +41,8 @@ export interface LedgerOptions {
    * to a free frame can be told from one that uses a page again.
    */
   readonly allocations: "reported" | "unknown";
+  /** The other half, which hears of everything that this one hears of from the kernel. */
+  readonly maySets?: MaySets | null;
 }
 
 /** A core's translation unit as the ledger sees it: the fast TLB must not hide the use of a condemned entry. */
@@ -87,6 +90,7 @@ export class CoherenceLedger {
   readonly violations: LedgerViolation[] = [];
   /** All violations. */
   total = 0;
+  readonly maySets: MaySets | null;
   readonly #options: LedgerOptions;
   readonly #cores: Core[] = [];
   #holdings: Holdings = new Holdings(0);
@@ -103,6 +107,7 @@ export class CoherenceLedger {
 
   constructor(options: LedgerOptions) {
     this.#options = options;
+    this.maySets = options.maySets ?? null;
     const { frames } = options;
     let base = 0;
     const leafBase: number[] = [];
@@ -213,6 +218,7 @@ export class CoherenceLedger {
   /** A data frame goes back to the allocator. */
   frameFreed(frame: number): void {
     this.#free(frame, "free-frame");
+    if (this.maySets !== null) this.maySets.frameFreed(frame);
     const h = this.#holdings;
     const { leafShifts } = this.#options;
     for (let i = 0; i < leafShifts.length; i++) {
@@ -231,6 +237,7 @@ export class CoherenceLedger {
   /** A page-table page goes back to the allocator; the page may also have been a root. */
   tableFreed(frame: number): void {
     this.#free(frame, "free-table");
+    if (this.maySets !== null) this.maySets.tableFreed(frame);
     const h = this.#holdings;
     let holding = this.#heads[this.#tableBase + frame];
     for (; holding !== NOWHERE; holding = h.next[holding]) {
@@ -262,10 +269,12 @@ export class CoherenceLedger {
   /** From here on the core runs no user code and touches no user address until leaveLazy. */
   enterLazy(core: number): void {
     this.#cores[core].lazy = true;
+    if (this.maySets !== null) this.maySets.enterLazy(core);
   }
 
   /** The core may use user translations again; the kernel calls it when it has done the invalidations that it owes. */
   leaveLazy(core: number): void {
+    if (this.maySets !== null) this.maySets.leaveLazy(core);
     const state = this.#cores[core];
     if (!state.lazy) return;
     state.lazy = false;

@@ -39,6 +39,11 @@ export class PhysicalMemory {
   directMapHi = 0;
   /** Called before a write to a frame marked FRAME_CODE, by whoever writes. */
   onCodeWrite: (frame: number) => void = () => {};
+  /**
+   * Called before a write of at most so many bytes from an address, some of which lie in frames marked FRAME_WATCHED,
+   * by whoever writes.
+   */
+  onWatchedWrite: (pa: number, lengthBytes: number) => void = () => {};
   readonly #memory: WebAssembly.Memory;
 
   /**
@@ -118,11 +123,9 @@ export class PhysicalMemory {
     this.write64(pa, value | 0, Math.floor(value / 0x1_0000_0000) | 0);
   }
 
-  /** Marks one frame before a write of any size inside it. */
+  /** Marks one frame before a write of at most eight bytes inside it. */
   beforeWrite(pa: number): void {
-    const frame = pa >>> 12;
-    if (this.frameFlags[frame]! & FRAME_CODE) this.onCodeWrite(frame);
-    this.frameFlags[frame]! |= FRAME_DIRTY;
+    if (this.#mark(pa >>> 12) & FRAME_WATCHED) this.onWatchedWrite(pa, 8);
   }
 
   /** Fills bytes, at most to the end of RAM. */
@@ -144,6 +147,16 @@ export class PhysicalMemory {
   }
 
   #markRange(pa: number, lengthBytes: number): void {
-    for (let at = pa - (pa % 4096); at < pa + lengthBytes; at += 4096) this.beforeWrite(at);
+    let flags = 0;
+    for (let at = pa - (pa % 4096); at < pa + lengthBytes; at += 4096) flags |= this.#mark(at >>> 12);
+    if (flags & FRAME_WATCHED) this.onWatchedWrite(pa, lengthBytes);
+  }
+
+  /** Returns the flags that the frame had. */
+  #mark(frame: number): number {
+    const flags = this.frameFlags[frame]!;
+    if (flags & FRAME_CODE) this.onCodeWrite(frame);
+    this.frameFlags[frame]! |= FRAME_DIRTY;
+    return flags;
   }
 }

@@ -2,6 +2,7 @@
  * Instructions that invalidate: INVLPG and INVPCID, and the context-wide part of MOV to CR0, CR3 and CR4. Intel SDM vol.
  * 3A 4.10.4.1, vol. 2 INVLPG and INVPCID. Each abandons the walk in progress, so that it fills no older reading.
  */
+import type { MaySets } from "../may-sets.ts";
 import { ANY_CONTEXT } from "../set-array.ts";
 import type { TranslationObserver } from "../translation.ts";
 import type { Adversary } from "./adversary.ts";
@@ -22,6 +23,7 @@ export interface InvalidationParts {
   readonly observer: TranslationObserver | null;
   /** Hears of the addresses; null: the policy is another one. */
   readonly adversary: Adversary | null;
+  readonly maySets: MaySets | null;
 }
 
 export class Invalidation {
@@ -30,6 +32,7 @@ export class Invalidation {
   readonly #caches: X86Caches;
   readonly #observer: TranslationObserver | null;
   readonly #adversary: Adversary | null;
+  readonly #maySets: MaySets | null;
 
   constructor(parts: InvalidationParts) {
     this.#core = parts.core;
@@ -37,6 +40,7 @@ export class Invalidation {
     this.#caches = parts.caches;
     this.#observer = parts.observer;
     this.#adversary = parts.adversary;
+    this.#maySets = parts.maySets;
   }
 
   invlpg(lo: number, hi: number): void {
@@ -44,6 +48,7 @@ export class Invalidation {
     if (words[S_LEVELS] !== 0 && !this.#isCanonical(hi)) return;
     const pcid = words[S_PCID];
     const dropped = this.#caches.dropPage(lo, hi, pcid, 1) + this.#caches.dropWalks(pcid);
+    this.#maySets?.invalidatePage(this.#core, pcid, lo, hi, "globals", "all walks");
     this.#report("INVLPG", lo, hi, dropped);
     if (this.#adversary !== null) this.#adversary.remember(lo, hi);
   }
@@ -55,6 +60,7 @@ export class Invalidation {
     if (type === INVPCID_ADDRESS) {
       if (!this.#isCanonical(hi)) return false;
       const dropped = this.#caches.dropPage(lo, hi, pcid, 0) + this.#caches.dropWalk(lo, hi, pcid);
+      this.#maySets?.invalidatePage(this.#core, pcid, lo, hi, "tagged", "address");
       this.#report("INVPCID 0", lo, hi, dropped);
       if (this.#adversary !== null) this.#adversary.remember(lo, hi);
     } else if (type === INVPCID_SINGLE_CONTEXT) {
@@ -69,6 +75,7 @@ export class Invalidation {
 
   /** Drops a PCID's entries, or all (ANY_CONTEXT); observers get the PCID in place of an address. */
   context(scope: string, pcid: number, globals: 0 | 1): void {
+    this.#maySets?.invalidateContext(this.#core, pcid, globals === 1 ? "globals" : "tagged");
     this.#report(scope, pcid, 0, this.#caches.dropContext(pcid, globals));
   }
 

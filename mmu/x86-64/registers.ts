@@ -94,7 +94,9 @@ export class TranslationRegisters {
     words[S_CR3_LO] = lo;
     words[S_CR3_HI] = address;
     words[S_PCID] = pcide ? lo & CR3_PCID_MASK : 0;
-    if (!pcide || (hi & CR3_HI_NO_FLUSH) === 0) this.#invalidation.context("CR3", words[S_PCID], 0);
+    const flushes = !pcide || (hi & CR3_HI_NO_FLUSH) === 0;
+    this.#loadMaySets(flushes ? "flush" : "keep");
+    if (flushes) this.#invalidation.context("CR3", words[S_PCID], 0);
     this.#keeper.empty();
     words[S_WALK + W_PHASE] = PHASE_IDLE;
     if (this.#ledger !== null && words[S_LEVELS] !== 0) this.#reportRoot(this.#ledger);
@@ -115,6 +117,15 @@ export class TranslationRegisters {
     if (words[S_PKRU] === value) return;
     words[S_PKRU] = value;
     if ((words[S_CR4] & CR4_PKE) !== 0) this.#keeper.empty();
+  }
+
+  /** Before what the load invalidates goes: it is invalidated under the new root. */
+  #loadMaySets(flush: "keep" | "flush"): void {
+    const maySets = this.#ledger === null ? null : this.#ledger.maySets;
+    if (maySets === null) return;
+    const words = this.#words;
+    if (words[S_LEVELS] === 0) maySets.rootUnloaded(this.#core);
+    else maySets.rootLoaded(this.#core, words[S_PCID], entryFrame(words[S_CR3_LO], words[S_CR3_HI]), flush);
   }
 
   #reportRoot(ledger: CoherenceLedger): void {

@@ -12,6 +12,7 @@
  */
 import { FastKeeper } from "../fast-keeper.ts";
 import type { CoherenceLedger } from "../ledger.ts";
+import type { MaySets } from "../may-sets.ts";
 import type { PhysicalMemory } from "../memory.ts";
 import { seedRandom } from "../random.ts";
 import { ENTRY_ATTRIBUTES, ENTRY_FRAME_HI, ENTRY_FRAME_LO, fold } from "../set-array.ts";
@@ -64,6 +65,7 @@ import {
   W_PHASE,
   W_PRIVILEGE,
 } from "./layout.ts";
+import { X86MayFormat } from "./may-format.ts";
 import { isCanonical, levelShift } from "./paging.ts";
 import { probeTables } from "./probe.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
@@ -115,6 +117,9 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #budget: EventBudget;
   readonly #observer: TranslationObserver | null;
   readonly #ledger: CoherenceLedger | null;
+  readonly #maySets: MaySets | null;
+  /** May-sets that check every use, or null. */
+  readonly #selfCheck: MaySets | null;
   readonly #keeper: FastKeeper;
   readonly #admission: Admission;
   readonly #invalidation: Invalidation;
@@ -141,6 +146,9 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#budget = options.budget;
     this.#observer = observer;
     this.#ledger = ledger;
+    this.#maySets = ledger === null ? null : ledger.maySets;
+    this.#maySets?.attach(core, new X86MayFormat(state));
+    this.#selfCheck = this.#maySets?.checksUses === true ? this.#maySets : null;
     this.#isAdversarial = options.policy === "adversarial";
     this.#stlbHitCycles = profile.stlbHitCycles;
     this.#keeper = new FastKeeper(state, 0);
@@ -160,14 +168,21 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#l1d = this.#caches.l1d4k;
     this.#l1i = this.#caches.l1i4k;
     this.#stlb = this.#caches.stlb;
-    const parts = { words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
+    const parts = { core, words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
     this.#walker = new Walker(parts, S_WALK);
     this.#whole = new WholeWalk(state, ram, profile, this.#caches);
     this.#takesWhole = ledger === null && !this.#isAdversarial;
     this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
     const adversary = this.#isAdversarial ? this.#adversary : null;
     this.#admission = new Admission(state, ram, options.budget, this.#keeper);
-    this.#invalidation = new Invalidation({ core, words: state, caches: this.#caches, observer, adversary });
+    this.#invalidation = new Invalidation({
+      core,
+      words: state,
+      caches: this.#caches,
+      observer,
+      adversary,
+      maySets: this.#maySets,
+    });
     this.#registers = new TranslationRegisters({
       core,
       words: state,
@@ -346,6 +361,7 @@ export class X86TranslationUnit implements TranslationUnit {
     // A fetch that hits is no event; one that goes on to the second level is.
     if (kind !== FETCH && !this.#budget.take()) return SUSPENDED;
     if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, hi);
+    if (this.#selfCheck !== null) this.#checkUse(at, lo, hi);
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
     this.#arrive(at, lo, kind, privilege, hi, at);
     return DONE;
@@ -404,6 +420,7 @@ export class X86TranslationUnit implements TranslationUnit {
     }
     if (!this.#budget.take()) return SUSPENDED;
     if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, hi);
+    if (this.#selfCheck !== null) this.#checkUse(at, lo, hi);
     words[S_STALL] += this.#stlbHitCycles;
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
     this.#arrive(at, lo, kind, privilege, hi, this.#caches.fillFirst(at, lo, hi, kind));
@@ -442,6 +459,9 @@ export class X86TranslationUnit implements TranslationUnit {
         words[S_WALK + W_PHASE] = PHASE_ACCESS;
       } else {
         words[S_WALK + W_PHASE] = PHASE_IDLE;
+        if (this.#selfCheck !== null) {
+          this.#checkUse(S_WALK + W_IMAGE, words[S_WALK + W_LO], words[S_WALK + W_HI]);
+        }
         this.#arrive(
           S_WALK + W_IMAGE,
           words[S_WALK + W_LO],
@@ -475,7 +495,18 @@ export class X86TranslationUnit implements TranslationUnit {
     const frame = (words[at + ENTRY_FRAME_LO] | ((lo & ~(-1 << (words[at] & 0x3f))) >>> 12)) >>> 0;
     const frameHi = words[at + ENTRY_FRAME_HI];
     this.pa = (frame + frameHi * 0x1_0000_0000) * 4096 + (lo & 0xfff);
+    // May-sets hear of every store: no data page is written past translate().
+    if (this.#maySets !== null && kind !== FETCH) return;
     if (first >= 0 && frameHi === 0) this.#admission.admit(first, lo, hi, kind, privilege, frame);
+  }
+
+  /** An access is about to use the entry at a word index, or a walk's image. */
+  #checkUse(at: number, lo: number, hi: number): void {
+    const words = this.#words;
+    const frame = (words[at + ENTRY_FRAME_LO] | ((lo & ~(-1 << (words[at] & 0x3f))) >>> 12)) >>> 0;
+    const attributes = words[at + ENTRY_ATTRIBUTES];
+    const leadsTo = frame + words[at + ENTRY_FRAME_HI] * 0x1_0000_0000;
+    this.#selfCheck!.used(this.core, words[S_PCID], lo, hi, attributes, leadsTo);
   }
 
   /** A TLB entry rules the access out. */
@@ -514,6 +545,7 @@ export class X86TranslationUnit implements TranslationUnit {
     describeFault(this.fault, this.#words, cause, level, lo, hi, kind, privilege);
     if (cause === "not-canonical") return FAULT;
     const pcid = this.#words[S_PCID];
+    this.#maySets?.invalidatePage(this.core, pcid, lo, hi, "globals", "address");
     const entries = this.#caches.dropPage(lo, hi, pcid, 1);
     this.#reportPageFault(lo, hi, entries + this.#caches.dropWalk(lo, hi, pcid));
     return FAULT;

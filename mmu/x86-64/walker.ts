@@ -82,6 +82,7 @@ import { isPermitted, keyDenies } from "./rights.ts";
 export const SPECULATIVE = 3;
 
 export interface WalkerParts {
+  readonly core: number;
   readonly words: Int32Array;
   readonly ram: PhysicalMemory;
   readonly profile: X86TranslationProfile;
@@ -94,6 +95,7 @@ export class Walker {
   /** Why the last walk that ended in PHASE_FAULT did, and the level of the entry. Not saved: read at once. */
   cause: TranslationCause = "none";
   level = 0;
+  readonly #core: number;
   readonly #words: Int32Array;
   readonly #record: number;
   readonly #ram: PhysicalMemory;
@@ -106,6 +108,7 @@ export class Walker {
 
   /** @param record word index of the walk record */
   constructor(parts: WalkerParts, record: number) {
+    this.#core = parts.core;
     this.#words = parts.words;
     this.#record = record;
     this.#ram = parts.ram;
@@ -134,7 +137,7 @@ export class Walker {
       if ((occupied & cache.bit) === 0) continue;
       const at = cache.find(lo, hi, levelShift(level), context);
       if (at < 0) continue;
-      if (this.#ledger !== null) this.#ledger.use(cache.holdingOf(at), lo, hi);
+      if (this.#ledger !== null) this.#use(this.#ledger, cache, at, level, lo, hi);
       words[r + W_LEVEL] = level - 1;
       words[r + W_TABLE_LO] = words[at + ENTRY_FRAME_LO];
       words[r + W_TABLE_HI] = words[at + ENTRY_FRAME_HI];
@@ -145,6 +148,16 @@ export class Walker {
     words[r + W_TABLE_LO] = (words[S_CR3_LO] >>> 12) | (words[S_CR3_HI] << 20);
     words[r + W_TABLE_HI] = (words[S_CR3_HI] >>> 12) & 0xff;
     words[r + W_RIGHTS] = 3;
+  }
+
+  /** The walk starts at a paging-structure-cache entry of a level. */
+  #use(ledger: CoherenceLedger, cache: WalkCache, at: number, level: number, lo: number, hi: number): void {
+    ledger.use(cache.holdingOf(at), lo, hi);
+    const { maySets } = ledger;
+    if (maySets === null || !maySets.checksUses) return;
+    const words = this.#words;
+    const frame = (words[at + ENTRY_FRAME_LO] >>> 0) + words[at + ENTRY_FRAME_HI] * 0x1_0000_0000;
+    maySets.walkUsed(this.#core, words[S_PCID], lo, hi, level, words[at + ENTRY_ATTRIBUTES] & 7, frame);
   }
 
   /** The record is that of a walk for this access. */

@@ -16,6 +16,8 @@ import {
   entryLo,
   type LedgerOptions,
   levelShift,
+  MaySets,
+  type MaySetsOptions,
   PhysicalMemory,
   PTE_P,
   PTE_PS,
@@ -41,6 +43,8 @@ export interface WorldOptions {
   profile?: X86TranslationProfile;
   observer?: TranslationObserver | null;
   ledger?: Partial<LedgerOptions> | null;
+  /** Given: the ledger keeps may-sets as well. */
+  maySets?: Partial<MaySetsOptions>;
   maxPhysBits?: number;
   seed?: number;
   cores?: number;
@@ -52,6 +56,7 @@ export class World {
   readonly levels: 4 | 5;
   readonly budget: EventBudget = new EventBudget();
   readonly ledger: CoherenceLedger | null;
+  readonly maySets: MaySets | null;
   readonly states: Int32Array[] = [];
   readonly units: X86TranslationUnit[] = [];
   readonly root: number;
@@ -62,14 +67,25 @@ export class World {
   constructor(options: WorldOptions = {}) {
     this.levels = options.levels ?? 4;
     this.ram = new PhysicalMemory(options.ramBytes ?? 0x100_0000, 0x10000);
-    this.ledger = options.ledger
+    this.maySets = options.maySets
+      ? new MaySets({
+          ram: this.ram,
+          eventContext: (into) => Object.assign(into, this.context),
+          isPermanent: (_lo, hi) => hi < 0,
+          selfCheck: "every use",
+          ...options.maySets,
+        })
+      : null;
+    const ledger = options.ledger ?? (options.maySets ? {} : null);
+    this.ledger = ledger
       ? new CoherenceLedger({
           frames: this.ram.frames,
           leafShifts: [12, 21, 30],
           eventContext: (into) => Object.assign(into, this.context),
           isPermanent: (_lo, hi) => hi < 0,
           allocations: "unknown",
-          ...options.ledger,
+          maySets: this.maySets,
+          ...ledger,
         })
       : null;
     const profile = options.profile ?? SKYLAKE;
