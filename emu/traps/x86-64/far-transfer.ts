@@ -3,9 +3,9 @@
  * "JMP" and "CALL", the parts for code segments. Simplifications: call gates are #GP(selector), and so is compatibility
  * mode (L = 0). A TSS or task gate is #GP(selector) on a processor too.
  */
-import { DONE, FAULT, SUPERVISOR, type TranslationStatus, USER } from "../../../mmu/index.ts";
+import { DONE, SUPERVISOR, type TranslationStatus, USER } from "../../../mmu/index.ts";
 import { CS } from "../../frontends/x86-64/state.ts";
-import { canonicalShift, MICRO_NONE, type TrapDelivery } from "./delivery.ts";
+import { canonicalShift, MICRO_NONE } from "./delivery.ts";
 import {
   DESCRIPTOR_ACCESSED,
   DESCRIPTOR_P,
@@ -19,7 +19,7 @@ import {
   markDescriptor,
   OUTSIDE,
 } from "./descriptors.ts";
-import type { SystemAccess } from "./system-access.ts";
+import { Operation } from "./operation.ts";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
 import {
   CPL,
@@ -27,10 +27,8 @@ import {
   CS_SELECTOR,
   GPR_RSP,
   M_A,
-  M_CROSSING,
   M_CS,
   M_CS_DESCRIPTOR,
-  M_FAULT_PC,
   M_KIND,
   M_RSP,
   M_STEP,
@@ -50,17 +48,7 @@ const PUSH_CS = 3;
 const PUSH_RIP = 4;
 const COMMIT = 5;
 
-export class FarTransfer {
-  readonly #words: Int32Array;
-  readonly #access: SystemAccess;
-  readonly #delivery: TrapDelivery;
-
-  constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery) {
-    this.#words = words;
-    this.#access = access;
-    this.#delivery = delivery;
-  }
-
+export class FarTransfer extends Operation {
   /** @param pushBytes 0 for JMP; operand size of CALL: 2, 4 or 8. PC is the next instruction. */
   start(
     selector: number,
@@ -70,95 +58,79 @@ export class FarTransfer {
     pcLo: number,
     pcHi: number,
   ): void {
-    const words = this.#words;
-    words[M_KIND] = MICRO_FAR_TRANSFER;
-    words[M_STEP] = DESCRIPTOR;
+    this.begin(MICRO_FAR_TRANSFER, pcLo, pcHi);
+    const words = this.words;
     words[M_CS] = selector & 0xffff;
     words[M_TARGET] = offsetLo;
     words[M_TARGET + 1] = offsetHi;
     words[M_A] = pushBytes;
-    words[M_FAULT_PC] = pcLo;
-    words[M_FAULT_PC + 1] = pcHi;
     words[M_RSP] = words[GPR_RSP];
     words[M_RSP + 1] = words[GPR_RSP + 1];
-    words[M_CROSSING] = 0;
   }
 
-  step(): TranslationStatus {
-    const words = this.#words;
-    while (words[M_KIND] === MICRO_FAR_TRANSFER) {
-      let status: TranslationStatus;
-      switch (words[M_STEP]) {
-        case DESCRIPTOR:
-          status = this.#descriptor();
-          break;
-        case ACCESSED:
-          status = this.#accessed();
-          break;
-        case CHECK_TARGET:
-          status = this.#checkTarget();
-          break;
-        case PUSH_CS:
-          status = this.#push(words[CS_SELECTOR], 0, PUSH_RIP);
-          break;
-        case PUSH_RIP:
-          status = this.#push(words[PC], words[PC + 1], COMMIT);
-          break;
-        default:
-          status = this.#commit();
-      }
-      if (status !== DONE) return status;
+  protected override next(): TranslationStatus {
+    const words = this.words;
+    switch (words[M_STEP]) {
+      case DESCRIPTOR:
+        return this.#descriptor();
+      case ACCESSED:
+        return this.#accessed();
+      case CHECK_TARGET:
+        return this.#checkTarget();
+      case PUSH_CS:
+        return this.#push(words[CS_SELECTOR], 0, PUSH_RIP);
+      case PUSH_RIP:
+        return this.#push(words[PC], words[PC + 1], COMMIT);
+      default:
+        return this.#commit();
     }
-    return DONE;
   }
 
   #descriptor(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const selector = words[M_CS];
     const error = selector & 0xfffc;
-    if (isNull(selector)) return this.#delivery.fault(VECTOR_GP, 0);
-    const status = loadDescriptor(words, this.#access, selector, 8, 0);
-    if (status === OUTSIDE) return this.#delivery.fault(VECTOR_GP, error);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, error) : status;
-    const descriptor = this.#access.hi;
+    if (isNull(selector)) return this.delivery.fault(VECTOR_GP, 0);
+    const status = loadDescriptor(words, this.access, selector, 8, 0);
+    if (status === OUTSIDE) return this.delivery.fault(VECTOR_GP, error);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, error);
+    const descriptor = this.access.hi;
     const dpl = descriptorDpl(descriptor);
     const cpl = words[CPL];
-    if (!isCode(descriptor) || !isLong(descriptor)) return this.#delivery.fault(VECTOR_GP, error);
+    if (!isCode(descriptor) || !isLong(descriptor)) return this.delivery.fault(VECTOR_GP, error);
     const allowed = isConforming(descriptor) ? dpl <= cpl : dpl === cpl && (selector & 3) <= cpl;
-    if (!allowed) return this.#delivery.fault(VECTOR_GP, error);
-    if ((descriptor & DESCRIPTOR_P) === 0) return this.#delivery.fault(VECTOR_NP, error);
+    if (!allowed) return this.delivery.fault(VECTOR_GP, error);
+    if ((descriptor & DESCRIPTOR_P) === 0) return this.delivery.fault(VECTOR_NP, error);
     words[M_CS_DESCRIPTOR + 1] = descriptor;
     words[M_STEP] = (descriptor & DESCRIPTOR_ACCESSED) !== 0 ? CHECK_TARGET : ACCESSED;
     return DONE;
   }
 
   #accessed(): TranslationStatus {
-    const words = this.#words;
-    const status = markDescriptor(words, this.#access, words[M_CS], 1);
-    if (status !== DONE) {
-      return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, words[M_CS] & 0xfffc) : status;
-    }
+    const words = this.words;
+    const status = markDescriptor(words, this.access, words[M_CS], 1);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, words[M_CS] & 0xfffc);
     words[M_STEP] = CHECK_TARGET;
     return DONE;
   }
 
   #checkTarget(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const shift = canonicalShift(words[CR4]);
     const target = words[M_TARGET + 1];
-    if ((target << shift) >> shift !== target) return this.#delivery.fault(VECTOR_GP, 0);
+    if ((target << shift) >> shift !== target) return this.delivery.fault(VECTOR_GP, 0);
     words[M_STEP] = words[M_A] === 0 ? COMMIT : PUSH_CS;
     return DONE;
   }
 
   #push(lo: number, hi: number, next: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const bytes = words[M_A] as 2 | 4 | 8;
     const rspLo = (words[M_RSP] - bytes) | 0;
     const rspHi = (words[M_RSP + 1] - (words[M_RSP] >>> 0 < bytes ? 1 : 0)) | 0;
     const privilege = words[CPL] === 3 ? USER : SUPERVISOR;
-    const status = this.#access.store(rspLo, rspHi, bytes, privilege, lo, hi);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_SS, 0) : status;
+    const status = this.access.store(rspLo, rspHi, bytes, privilege, lo, hi);
+    if (status !== DONE) return this.stopped(status, VECTOR_SS, 0);
     words[M_RSP] = rspLo;
     words[M_RSP + 1] = rspHi;
     words[M_STEP] = next;
@@ -166,7 +138,7 @@ export class FarTransfer {
   }
 
   #commit(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     words[CS_SELECTOR] = (words[M_CS] & 0xfffc) | words[CPL];
     words[SEGMENT_RIGHTS + CS] = descriptorRights(words[M_CS_DESCRIPTOR + 1]);
     words[GPR_RSP] = words[M_RSP];

@@ -5,7 +5,6 @@
  */
 import {
   DONE,
-  FAULT,
   IMPLICIT,
   type Privilege,
   SUPERVISOR,
@@ -14,9 +13,9 @@ import {
 } from "../../../mmu/index.ts";
 import { FS, GS, RAX, RCX, RFLAGS_DF, RFLAGS_IOPL } from "../../frontends/x86-64/state.ts";
 import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
-import { MICRO_NONE, type TrapDelivery } from "./delivery.ts";
+import { MICRO_NONE } from "./delivery.ts";
+import { Operation } from "./operation.ts";
 import { writeRegister } from "./segments.ts";
-import type { SystemAccess } from "./system-access.ts";
 import { VECTOR_GP } from "./vectors.ts";
 import {
   CPL,
@@ -29,7 +28,6 @@ import {
   LIMIT,
   M_A,
   M_B,
-  M_CROSSING,
   M_FAULT_PC,
   M_HELPER,
   M_KIND,
@@ -52,66 +50,43 @@ const TRANSFER = 3;
 const TSS_MAP_BASE = 0x66;
 const H = SYSTEM_HELPERS;
 
-export class PortIo {
-  readonly #words: Int32Array;
-  readonly #access: SystemAccess;
-  readonly #delivery: TrapDelivery;
-
-  constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery) {
-    this.#words = words;
-    this.#access = access;
-    this.#delivery = delivery;
-  }
-
+export class PortIo extends Operation {
   /** Starts IN, OUT or STRING_IO with its operands. PC is the next instruction. */
   start(helper: number, a: number, b: number, pcLo: number, pcHi: number): void {
-    const words = this.#words;
-    words[M_KIND] = MICRO_PORT;
-    words[M_STEP] = CHECK;
+    this.begin(MICRO_PORT, pcLo, pcHi);
+    const words = this.words;
     words[M_HELPER] = helper;
     words[M_A] = a;
     words[M_B] = b;
-    words[M_FAULT_PC] = pcLo;
-    words[M_FAULT_PC + 1] = pcHi;
-    words[M_CROSSING] = 0;
   }
 
-  step(): TranslationStatus {
-    const words = this.#words;
-    while (words[M_KIND] === MICRO_PORT) {
-      let status: TranslationStatus;
-      switch (words[M_STEP]) {
-        case CHECK:
-          status = this.#check();
-          break;
-        case MAP_BASE:
-          status = this.#mapBase();
-          break;
-        case MAP_BITS:
-          status = this.#mapBits();
-          break;
-        default:
-          status = words[M_HELPER] === H.STRING_IO ? this.#string() : this.#single();
-      }
-      if (status !== DONE) return status;
+  protected override next(): TranslationStatus {
+    switch (this.words[M_STEP]) {
+      case CHECK:
+        return this.#check();
+      case MAP_BASE:
+        return this.#mapBase();
+      case MAP_BITS:
+        return this.#mapBits();
+      default:
+        return this.words[M_HELPER] === H.STRING_IO ? this.#string() : this.#single();
     }
-    return DONE;
   }
 
   get #port(): number {
-    const words = this.#words;
+    const words = this.words;
     return (words[M_HELPER] === H.STRING_IO ? words[GPR_RDX] : words[M_A]) & 0xffff;
   }
 
   get #bytes(): 1 | 2 | 4 {
-    const words = this.#words;
+    const words = this.words;
     const helper = words[M_HELPER];
     const bits = helper === H.IN ? words[M_B] : helper === H.OUT ? words[M_A] >>> 16 : words[M_A] & 0xff;
     return ((bits & 0xff) >>> 3) as 1 | 2 | 4;
   }
 
   #check(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const iopl = (words[SYSTEM_FLAGS] & RFLAGS_IOPL) >>> 12;
     words[M_STEP] = words[CPL] <= iopl ? TRANSFER : MAP_BASE;
     if (words[M_HELPER] === H.STRING_IO && words[M_B] !== 0 && this.#countIsZero())
@@ -120,37 +95,37 @@ export class PortIo {
   }
 
   #mapBase(): TranslationStatus {
-    const words = this.#words;
-    if (TSS_MAP_BASE + 1 > words[TR + LIMIT] >>> 0) return this.#delivery.fault(VECTOR_GP, 0);
+    const words = this.words;
+    if (TSS_MAP_BASE + 1 > words[TR + LIMIT] >>> 0) return this.delivery.fault(VECTOR_GP, 0);
     const status = this.#loadTss(TSS_MAP_BASE);
     if (status !== DONE) return status;
-    words[M_TARGET] = (this.#access.lo & 0xffff) + (this.#port >>> 3);
+    words[M_TARGET] = (this.access.lo & 0xffff) + (this.#port >>> 3);
     words[M_STEP] = MAP_BITS;
     return DONE;
   }
 
   /** Two bytes of the map are read, whatever the width; all bits of the access must be 0. */
   #mapBits(): TranslationStatus {
-    const words = this.#words;
-    if (words[M_TARGET] + 1 > words[TR + LIMIT] >>> 0) return this.#delivery.fault(VECTOR_GP, 0);
+    const words = this.words;
+    if (words[M_TARGET] + 1 > words[TR + LIMIT] >>> 0) return this.delivery.fault(VECTOR_GP, 0);
     const status = this.#loadTss(words[M_TARGET]);
     if (status !== DONE) return status;
     const mask = (1 << this.#bytes) - 1;
-    if (((this.#access.lo >>> (this.#port & 7)) & mask) !== 0) return this.#delivery.fault(VECTOR_GP, 0);
+    if (((this.access.lo >>> (this.#port & 7)) & mask) !== 0) return this.delivery.fault(VECTOR_GP, 0);
     words[M_STEP] = TRANSFER;
     return DONE;
   }
 
   #loadTss(offset: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const lo = (words[TR] + offset) | 0;
     const hi = (words[TR + 1] + (lo >>> 0 < words[TR] >>> 0 ? 1 : 0)) | 0;
-    const status = this.#access.load(lo, hi, 2, IMPLICIT);
-    return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, 0) : status;
+    const status = this.access.load(lo, hi, 2, IMPLICIT);
+    return this.stopped(status, VECTOR_GP, 0);
   }
 
   #single(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     if (words[M_HELPER] === H.IN) {
       const bytes = this.#bytes;
       if (bytes === 1) words[GPR + RAX * 2] |= 0xff;
@@ -162,7 +137,7 @@ export class PortIo {
 
   /** Operand word of STRING_IO: bits 7:0 width, 8 OUTS, 23:16 address size, 31:24 segment. */
   #string(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const a = words[M_A];
     const output = (a & 0x100) !== 0;
     const bytes = this.#bytes;
@@ -179,9 +154,9 @@ export class PortIo {
     }
     const privilege: Privilege = words[CPL] === 3 ? USER : SUPERVISOR;
     const status = output
-      ? this.#access.load(lo, hi, bytes, privilege)
-      : this.#access.store(lo, hi, bytes, privilege, -1, -1);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, 0) : status;
+      ? this.access.load(lo, hi, bytes, privilege)
+      : this.access.store(lo, hi, bytes, privilege, -1, -1);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, 0);
     step(words, index, (words[SYSTEM_FLAGS] & RFLAGS_DF) !== 0 ? -bytes : bytes, wide);
     if (words[M_B] !== 0) {
       step(words, GPR + RCX * 2, -1, wide);
@@ -195,7 +170,7 @@ export class PortIo {
   }
 
   #countIsZero(): boolean {
-    const words = this.#words;
+    const words = this.words;
     const wide = ((words[M_A] >>> 16) & 0xff) === 64;
     return words[GPR + RCX * 2] === 0 && (!wide || words[GPR + RCX * 2 + 1] === 0);
   }

@@ -16,7 +16,6 @@
  */
 import {
   DONE,
-  FAULT,
   type PhysicalMemory,
   READ,
   SUPERVISOR,
@@ -55,6 +54,7 @@ import {
   OUTSIDE,
 } from "./descriptors.ts";
 import { readRflags, writeRflags } from "./flags.ts";
+import { Operation } from "./operation.ts";
 import type { SystemAccess } from "./system-access.ts";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
 import {
@@ -65,10 +65,8 @@ import {
   INTERRUPT_SHADOW,
   M_A,
   M_B,
-  M_CROSSING,
   M_CS,
   M_CS_DESCRIPTOR,
-  M_FAULT_PC,
   M_FLAGS,
   M_KIND,
   M_NEW_RSP,
@@ -105,16 +103,11 @@ const COMMIT = 10;
 /** CF PF AF ZF SF TF DF OF NT. */
 const LOW_FLAGS = 0x4dd5;
 
-export class TrapReturn {
-  readonly #words: Int32Array;
-  readonly #access: SystemAccess;
-  readonly #delivery: TrapDelivery;
+export class TrapReturn extends Operation {
   readonly #ram: Int32Array;
 
   constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery, ram: PhysicalMemory) {
-    this.#words = words;
-    this.#access = access;
-    this.#delivery = delivery;
+    super(words, access, delivery);
     this.#ram = ram.i32;
   }
 
@@ -128,58 +121,42 @@ export class TrapReturn {
     this.#start(MICRO_FAR_RETURN, bytes, release, pcLo, pcHi);
   }
 
-  /** Goes on until the return is done, has become the delivery of a fault, or is suspended. @hot */
-  step(): TranslationStatus {
-    const words = this.#words;
-    const kind = words[M_KIND];
-    while (words[M_KIND] === kind) {
-      let status: TranslationStatus;
-      switch (words[M_STEP]) {
-        case START:
-          status = this.#check();
-          break;
-        case CODE_SEGMENT:
-          status = this.#codeSegment();
-          break;
-        case CODE_ACCESSED:
-          status = this.#mark(words[M_CS], STACK_SEGMENT);
-          break;
-        case STACK_SEGMENT:
-          status = this.#stackSegment();
-          break;
-        case STACK_ACCESSED:
-          status = this.#mark(words[M_SS], COMMIT);
-          break;
-        case COMMIT:
-          status = this.#commit();
-          break;
-        default:
-          status = this.#pop();
-      }
-      if (status !== DONE) return status;
+  /** @hot */
+  protected override next(): TranslationStatus {
+    const words = this.words;
+    switch (words[M_STEP]) {
+      case START:
+        return this.#check();
+      case CODE_SEGMENT:
+        return this.#codeSegment();
+      case CODE_ACCESSED:
+        return this.#mark(words[M_CS], STACK_SEGMENT);
+      case STACK_SEGMENT:
+        return this.#stackSegment();
+      case STACK_ACCESSED:
+        return this.#mark(words[M_SS], COMMIT);
+      case COMMIT:
+        return this.#commit();
+      default:
+        return this.#pop();
     }
-    return DONE;
   }
 
   #start(kind: number, bytes: number, release: number, pcLo: number, pcHi: number): void {
-    const words = this.#words;
-    words[M_KIND] = kind;
-    words[M_STEP] = START;
+    this.begin(kind, pcLo, pcHi);
+    const words = this.words;
     words[M_A] = bytes;
     words[M_B] = release;
-    words[M_FAULT_PC] = pcLo;
-    words[M_FAULT_PC + 1] = pcHi;
     words[M_RSP] = words[GPR_RSP];
     words[M_RSP + 1] = words[GPR_RSP + 1];
-    words[M_CROSSING] = 0;
   }
 
   /** Step 1. */
   #check(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     if (words[M_KIND] === MICRO_IRET) {
       words[NMI_BLOCKED] = 0;
-      if ((words[SYSTEM_FLAGS] & RFLAGS_NT) !== 0) return this.#delivery.fault(VECTOR_GP, 0);
+      if ((words[SYSTEM_FLAGS] & RFLAGS_NT) !== 0) return this.delivery.fault(VECTOR_GP, 0);
     }
     words[M_STEP] = POP_RIP;
     if (words[M_KIND] === MICRO_IRET && words[M_A] === 8 && words[CPL] !== 3) this.#popAll();
@@ -188,8 +165,8 @@ export class TrapReturn {
 
   /** Step 2 of IRETQ at once, where no access of it can stop or fault. @hot */
   #popAll(): void {
-    const words = this.#words;
-    const pa = this.#access.wholeFrame(words[M_RSP], words[M_RSP + 1], 40, READ);
+    const words = this.words;
+    const pa = this.access.wholeFrame(words[M_RSP], words[M_RSP + 1], 40, READ);
     if (pa < 0) return;
     const ram = this.#ram;
     const at = pa >>> 2;
@@ -205,15 +182,15 @@ export class TrapReturn {
 
   /** Step 2, one item. @hot */
   #pop(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const bytes = words[M_A];
     const privilege = words[CPL] === 3 ? USER : SUPERVISOR;
-    const access = this.#access;
+    const access = this.access;
     const status =
       bytes === 8
         ? access.load64(words[M_RSP], words[M_RSP + 1], privilege)
         : access.load(words[M_RSP], words[M_RSP + 1], bytes as 2 | 4, privilege);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_SS, 0) : status;
+    if (status !== DONE) return this.stopped(status, VECTOR_SS, 0);
     this.#release(bytes);
     const far = words[M_KIND] === MICRO_FAR_RETURN;
     switch (words[M_STEP]) {
@@ -245,32 +222,32 @@ export class TrapReturn {
 
   /** @hot */
   #release(bytes: number): void {
-    const words = this.#words;
+    const words = this.words;
     const lo = (words[M_RSP] + bytes) | 0;
     if (lo >>> 0 < bytes) words[M_RSP + 1]++;
     words[M_RSP] = lo;
   }
 
   #isOuter(): boolean {
-    return (this.#words[M_CS] & 3) > this.#words[CPL];
+    return (this.words[M_CS] & 3) > this.words[CPL];
   }
 
   /** Step 3. @hot */
   #codeSegment(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const selector = words[M_CS];
     const error = selector & 0xfffc;
     const rpl = selector & 3;
-    if (isNull(selector)) return this.#delivery.fault(VECTOR_GP, 0);
-    const status = loadDescriptor(words, this.#access, selector, 8, 0);
-    if (status === OUTSIDE) return this.#delivery.fault(VECTOR_GP, error);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, error) : status;
-    const descriptor = this.#access.hi;
+    if (isNull(selector)) return this.delivery.fault(VECTOR_GP, 0);
+    const status = loadDescriptor(words, this.access, selector, 8, 0);
+    if (status === OUTSIDE) return this.delivery.fault(VECTOR_GP, error);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, error);
+    const descriptor = this.access.hi;
     const dpl = descriptorDpl(descriptor);
-    if (rpl < words[CPL] || !isCode(descriptor)) return this.#delivery.fault(VECTOR_GP, error);
-    if (isConforming(descriptor) ? dpl > rpl : dpl !== rpl) return this.#delivery.fault(VECTOR_GP, error);
-    if (!isLong(descriptor)) return this.#delivery.fault(VECTOR_GP, error);
-    if ((descriptor & DESCRIPTOR_P) === 0) return this.#delivery.fault(VECTOR_NP, error);
+    if (rpl < words[CPL] || !isCode(descriptor)) return this.delivery.fault(VECTOR_GP, error);
+    if (isConforming(descriptor) ? dpl > rpl : dpl !== rpl) return this.delivery.fault(VECTOR_GP, error);
+    if (!isLong(descriptor)) return this.delivery.fault(VECTOR_GP, error);
+    if ((descriptor & DESCRIPTOR_P) === 0) return this.delivery.fault(VECTOR_NP, error);
     words[M_CS_DESCRIPTOR + 1] = descriptor;
     words[M_STEP] = (descriptor & DESCRIPTOR_ACCESSED) !== 0 ? STACK_SEGMENT : CODE_ACCESSED;
     return DONE;
@@ -278,7 +255,7 @@ export class TrapReturn {
 
   /** Step 4. @hot */
   #stackSegment(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     if (words[M_KIND] === MICRO_FAR_RETURN && !this.#isOuter()) {
       words[M_STEP] = COMMIT;
       return DONE;
@@ -287,20 +264,20 @@ export class TrapReturn {
     const error = selector & 0xfffc;
     const rpl = words[M_CS] & 3;
     if (isNull(selector)) {
-      if (rpl === 3 || (selector & 3) !== rpl) return this.#delivery.fault(VECTOR_GP, 0);
+      if (rpl === 3 || (selector & 3) !== rpl) return this.delivery.fault(VECTOR_GP, 0);
       words[M_SS_DESCRIPTOR + 1] = 0;
       words[M_STEP] = COMMIT;
       return DONE;
     }
-    if ((selector & 3) !== rpl) return this.#delivery.fault(VECTOR_GP, error);
-    const status = loadDescriptor(words, this.#access, selector, 8, 0);
-    if (status === OUTSIDE) return this.#delivery.fault(VECTOR_GP, error);
-    if (status !== DONE) return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, error) : status;
-    const descriptor = this.#access.hi;
+    if ((selector & 3) !== rpl) return this.delivery.fault(VECTOR_GP, error);
+    const status = loadDescriptor(words, this.access, selector, 8, 0);
+    if (status === OUTSIDE) return this.delivery.fault(VECTOR_GP, error);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, error);
+    const descriptor = this.access.hi;
     if (!isWritableData(descriptor) || descriptorDpl(descriptor) !== rpl) {
-      return this.#delivery.fault(VECTOR_GP, error);
+      return this.delivery.fault(VECTOR_GP, error);
     }
-    if ((descriptor & DESCRIPTOR_P) === 0) return this.#delivery.fault(VECTOR_SS, error);
+    if ((descriptor & DESCRIPTOR_P) === 0) return this.delivery.fault(VECTOR_SS, error);
     words[M_SS_DESCRIPTOR + 1] = descriptor;
     words[M_STEP] = (descriptor & DESCRIPTOR_ACCESSED) !== 0 ? COMMIT : STACK_ACCESSED;
     return DONE;
@@ -308,19 +285,18 @@ export class TrapReturn {
 
   /** Sets the accessed bit of a descriptor. */
   #mark(selector: number, next: number): TranslationStatus {
-    const status = markDescriptor(this.#words, this.#access, selector, 1);
-    if (status !== DONE)
-      return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, selector & 0xfffc) : status;
-    this.#words[M_STEP] = next;
+    const status = markDescriptor(this.words, this.access, selector, 1);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, selector & 0xfffc);
+    this.words[M_STEP] = next;
     return DONE;
   }
 
   /** Steps 5 and 6. @hot */
   #commit(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const shift = canonicalShift(words[CR4]);
     const target = words[M_TARGET + 1];
-    if ((target << shift) >> shift !== target) return this.#delivery.fault(VECTOR_GP, 0);
+    if ((target << shift) >> shift !== target) return this.delivery.fault(VECTOR_GP, 0);
     const far = words[M_KIND] === MICRO_FAR_RETURN;
     const outer = this.#isOuter();
     if (!far) this.#restoreFlags();
@@ -349,7 +325,7 @@ export class TrapReturn {
 
   /** Which flags an IRET may change depends on the privilege it starts at, and on the operand size. @hot */
   #restoreFlags(): void {
-    const words = this.#words;
+    const words = this.words;
     const cpl = words[CPL];
     const wide = words[M_A] !== 2;
     let mask = LOW_FLAGS;
@@ -368,7 +344,7 @@ export class TrapReturn {
   }
 
   #dropInner(segment: number): void {
-    const words = this.#words;
+    const words = this.words;
     const rights = words[SEGMENT_RIGHTS + segment];
     // Rights bits: 6:5 DPL, 3 code, 2 conforming.
     if (rights === 0 || (rights & 0xc) === 0xc || ((rights >>> 5) & 3) >= words[CPL]) return;

@@ -6,7 +6,7 @@
  * 32 bits, zero-extended); a null selector makes it 0, as on Intel's processors and later ones of AMD. The bases of ES,
  * CS, SS and DS are 0, and limits are not used.
  */
-import { DONE, FAULT, type TranslationStatus } from "../../../mmu/index.ts";
+import { DONE, type TranslationStatus } from "../../../mmu/index.ts";
 import { FS, GS, SS, STATE_FS_BASE, STATE_GS_BASE } from "../../frontends/x86-64/state.ts";
 import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
 import { FLAG_Z, readFlags, writeFlags } from "../../ir/index.ts";
@@ -34,6 +34,7 @@ import {
   TYPE_TSS_AVAILABLE,
   TYPE_TSS_BUSY,
 } from "./descriptors.ts";
+import { Operation } from "./operation.ts";
 import type { SystemAccess } from "./system-access.ts";
 import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
 import {
@@ -47,9 +48,7 @@ import {
   LIMIT,
   M_A,
   M_B,
-  M_CROSSING,
   M_CS_DESCRIPTOR,
-  M_FAULT_PC,
   M_HELPER,
   M_KIND,
   M_SS_DESCRIPTOR,
@@ -70,17 +69,12 @@ const MARK = 2;
 
 const H = SYSTEM_HELPERS;
 
-export class Segments {
-  readonly #words: Int32Array;
-  readonly #access: SystemAccess;
-  readonly #delivery: TrapDelivery;
+export class Segments extends Operation {
   /** MOV SS opens the interrupt shadow. */
   readonly #openShadow: () => void;
 
   constructor(words: Int32Array, access: SystemAccess, delivery: TrapDelivery, openShadow: () => void) {
-    this.#words = words;
-    this.#access = access;
-    this.#delivery = delivery;
+    super(words, access, delivery);
     this.#openShadow = openShadow;
   }
 
@@ -97,31 +91,28 @@ export class Segments {
     pcLo: number,
     pcHi: number,
   ): void {
-    const words = this.#words;
-    words[M_KIND] = MICRO_SEGMENT;
-    words[M_STEP] = READ_LOW;
+    this.begin(MICRO_SEGMENT, pcLo, pcHi);
+    const words = this.words;
     words[M_HELPER] = helper;
     words[M_A] = aLo;
     words[M_A + 1] = aHi;
     words[M_B] = bLo;
     words[M_B + 1] = bHi;
-    words[M_FAULT_PC] = pcLo;
-    words[M_FAULT_PC + 1] = pcHi;
-    words[M_CROSSING] = 0;
   }
 
-  step(): TranslationStatus {
-    const words = this.#words;
-    while (words[M_KIND] === MICRO_SEGMENT) {
-      const status =
-        words[M_STEP] === READ_LOW ? this.#low() : words[M_STEP] === READ_HIGH ? this.#high() : this.#mark();
-      if (status !== DONE) return status;
+  protected override next(): TranslationStatus {
+    switch (this.words[M_STEP]) {
+      case READ_LOW:
+        return this.#low();
+      case READ_HIGH:
+        return this.#high();
+      default:
+        return this.#mark();
     }
-    return DONE;
   }
 
   get #selector(): number {
-    const words = this.#words;
+    const words = this.words;
     const helper = words[M_HELPER];
     const operand = helper === H.LOAD_SEGMENT || helper === H.POP_SEGMENT ? words[M_B] : words[M_A];
     return operand & 0xffff;
@@ -129,21 +120,21 @@ export class Segments {
 
   /** The segment register that is loaded. */
   get #segment(): number {
-    const words = this.#words;
+    const words = this.words;
     return words[M_HELPER] === H.LOAD_FAR_POINTER ? (words[M_A] >>> 16) & 0xff : words[M_A] & 0xff;
   }
 
   #low(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const selector = this.#selector;
     const helper = words[M_HELPER];
     const long = helper === H.LLDT || helper === H.LTR;
     if (isNull(selector)) return this.#null(selector);
     if (long && (selector & SELECTOR_TI) !== 0) return this.#fail(VECTOR_GP);
-    const status = loadDescriptor(words, this.#access, selector, long ? 16 : 8, 0);
+    const status = loadDescriptor(words, this.access, selector, long ? 16 : 8, 0);
     if (status === OUTSIDE) return isProbe(helper) ? this.#zero(0) : this.#fail(VECTOR_GP);
-    if (status !== DONE) return this.#stopped(status);
-    const { lo, hi } = this.#access;
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, this.#selector & 0xfffc);
+    const { lo, hi } = this.access;
     words[M_CS_DESCRIPTOR] = lo;
     words[M_CS_DESCRIPTOR + 1] = hi;
     if (isProbe(helper)) return this.#probe(lo, hi);
@@ -151,10 +142,10 @@ export class Segments {
   }
 
   #null(selector: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const helper = words[M_HELPER];
     if (isProbe(helper)) return this.#zero(0);
-    if (helper === H.LTR) return this.#delivery.fault(VECTOR_GP, 0);
+    if (helper === H.LTR) return this.delivery.fault(VECTOR_GP, 0);
     if (helper === H.LLDT) {
       words[LDTR_SELECTOR] = selector;
       words.fill(0, LDTR, LDTR + 4);
@@ -163,7 +154,7 @@ export class Segments {
     const segment = this.#segment;
     // SS may be null in 64-bit mode below CPL 3, with the RPL of the CPL.
     if (segment === SS && (words[CPL] === 3 || (selector & 3) !== words[CPL])) {
-      return this.#delivery.fault(VECTOR_GP, 0);
+      return this.delivery.fault(VECTOR_GP, 0);
     }
     words[SELECTORS + segment] = selector;
     words[SEGMENT_RIGHTS + segment] = 0;
@@ -173,22 +164,22 @@ export class Segments {
 
   /** LLDT, LTR: type and presence, then the second half. */
   #checkSystem(hi: number): TranslationStatus {
-    const wanted = this.#words[M_HELPER] === H.LTR ? TYPE_TSS_AVAILABLE : TYPE_LDT;
+    const wanted = this.words[M_HELPER] === H.LTR ? TYPE_TSS_AVAILABLE : TYPE_LDT;
     if ((hi & DESCRIPTOR_S) !== 0 || descriptorType(hi) !== wanted) return this.#fail(VECTOR_GP);
     if ((hi & DESCRIPTOR_P) === 0) return this.#fail(VECTOR_NP);
-    this.#words[M_STEP] = READ_HIGH;
+    this.words[M_STEP] = READ_HIGH;
     return DONE;
   }
 
   /** Base 63:32; the type field of the second half must be 0. */
   #high(): TranslationStatus {
-    const words = this.#words;
-    const status = loadDescriptor(words, this.#access, this.#selector, 16, 8);
+    const words = this.words;
+    const status = loadDescriptor(words, this.access, this.#selector, 16, 8);
     if (status === OUTSIDE) return this.#fail(VECTOR_GP);
-    if (status !== DONE) return this.#stopped(status);
-    const top = this.#access.lo;
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, this.#selector & 0xfffc);
+    const top = this.access.lo;
     const shift = canonicalShift(words[CR4]);
-    if ((this.#access.hi & 0x1f00) !== 0 || (top << shift) >> shift !== top) return this.#fail(VECTOR_GP);
+    if ((this.access.hi & 0x1f00) !== 0 || (top << shift) >> shift !== top) return this.#fail(VECTOR_GP);
     words[M_SS_DESCRIPTOR] = top;
     if (words[M_HELPER] === H.LTR) {
       words[M_STEP] = MARK;
@@ -200,17 +191,17 @@ export class Segments {
 
   /** Accessed bit of a segment, busy bit of a TSS. */
   #mark(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const task = words[M_HELPER] === H.LTR;
-    const status = markDescriptor(words, this.#access, this.#selector, task ? 2 : 1);
-    if (status !== DONE) return this.#stopped(status);
+    const status = markDescriptor(words, this.access, this.#selector, task ? 2 : 1);
+    if (status !== DONE) return this.stopped(status, VECTOR_GP, this.#selector & 0xfffc);
     if (!task) return this.#loadSegment();
     this.#loadSystem(TR, TR_SELECTOR);
     return this.#end();
   }
 
   #loadSystem(table: number, selectorAt: number): void {
-    const words = this.#words;
+    const words = this.words;
     const lo = words[M_CS_DESCRIPTOR];
     const hi = words[M_CS_DESCRIPTOR + 1];
     words[selectorAt] = this.#selector;
@@ -221,7 +212,7 @@ export class Segments {
   }
 
   #checkSegment(hi: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const segment = this.#segment;
     const rpl = this.#selector & 3;
     const cpl = words[CPL];
@@ -244,7 +235,7 @@ export class Segments {
   }
 
   #loadSegment(): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const segment = this.#segment;
     const lo = words[M_CS_DESCRIPTOR];
     const hi = words[M_CS_DESCRIPTOR + 1];
@@ -256,7 +247,7 @@ export class Segments {
 
   /** The rest of the instruction: stack pointer of POP, register of a far pointer load, shadow of MOV SS. */
   #loaded(segment: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const helper = words[M_HELPER];
     if (helper === H.POP_SEGMENT) {
       const bytes = (words[M_A] >>> 8) & 0xff;
@@ -273,7 +264,7 @@ export class Segments {
 
   /** LAR, LSL, VERR, VERW of a selector within its table. */
   #probe(lo: number, hi: number): TranslationStatus {
-    const words = this.#words;
+    const words = this.words;
     const helper = words[M_HELPER];
     const rpl = this.#selector & 3;
     const dpl = descriptorDpl(hi);
@@ -298,22 +289,18 @@ export class Segments {
   }
 
   #zero(value: 0 | 1): TranslationStatus {
-    const flags = readFlags(this.#words) & ~FLAG_Z;
-    writeFlags(this.#words, value !== 0 ? flags | FLAG_Z : flags);
+    const flags = readFlags(this.words) & ~FLAG_Z;
+    writeFlags(this.words, value !== 0 ? flags | FLAG_Z : flags);
     return this.#end();
   }
 
   #end(): TranslationStatus {
-    this.#words[M_KIND] = MICRO_NONE;
+    this.words[M_KIND] = MICRO_NONE;
     return DONE;
   }
 
   #fail(vector: number): TranslationStatus {
-    return this.#delivery.fault(vector, this.#selector & 0xfffc);
-  }
-
-  #stopped(status: TranslationStatus): TranslationStatus {
-    return status === FAULT ? this.#delivery.accessFault(VECTOR_GP, this.#selector & 0xfffc) : status;
+    return this.delivery.fault(vector, this.#selector & 0xfffc);
   }
 }
 
