@@ -292,6 +292,7 @@ export class Machine implements CoreHost, Platform {
 
   #observer(): TranslationObserver {
     const trace = this.events;
+    const names = new Map<string, string>();
     return {
       fill: (core, structure, lo, hi, frame) => {
         trace.mix(core * 64 + structure, lo);
@@ -302,7 +303,11 @@ export class Machine implements CoreHost, Platform {
         this.entriesInvalidated += entries;
         // A fault drops its entry inside a block, where the clock depends on how blocks are linked; its trap follows.
         if (scope === "#PF") trace.mix(core * 64 + 63, lo ^ hi);
-        else trace.event(core, this.cores[core]?.clock ?? 0, `invalidate:${scope}`, lo, hi);
+        else {
+          let name = names.get(scope);
+          if (name === undefined) names.set(scope, (name = `invalidate:${scope}`));
+          trace.event(core, this.cores[core]?.clock ?? 0, name, lo, hi);
+        }
       },
     };
   }

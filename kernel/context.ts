@@ -16,6 +16,17 @@ import type { Task } from "./sched/task.ts";
 /** A kernel function in progress. It yields only at scheduling points and while it waits. */
 export type Work<T = void> = Generator<void, T, void>;
 
+/** Work that is done already: for steps of which one variant has nothing to do. */
+export const NOTHING: Work = finished();
+
+function finished(): Work {
+  const work: Work = noWork();
+  work.next();
+  return work;
+}
+
+function* noWork(): Work {}
+
 export class Context {
   readonly kernel: Kernel;
   readonly ram: PhysicalMemory;

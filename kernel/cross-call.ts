@@ -128,8 +128,12 @@ export function* sendCalls(k: Context, cpus: CpuSet, kind: CallKind, arg: KPtr, 
         continue;
       }
     }
-    yield* queueCall(k, cpu, kind, arg, options);
-    if (!k.kernel.crossCallWasEmpty) continue;
+    const record = k.kernel.crossCalls.record(self, cpu);
+    if (k.point(COST_ACCESS)) yield;
+    while (isLocked(k, record)) yield;
+    fillRecord(k, record, kind, arg, options);
+    if (k.point(COST_ATOMIC)) yield;
+    if (!addToQueue(k, cpu, record)) continue;
     toInterrupt.add(cpu);
     interrupts++;
   }
@@ -158,12 +162,14 @@ export function* smpCallFunctionSingle(
   arg: KPtr,
   options: CallOptions,
 ): Work {
-  const self = k.cpu.id;
+  const record = k.kernel.crossCalls.record(k.cpu.id, cpu);
   k.atomicDepth++;
-  yield* queueCall(k, cpu, kind, arg, options);
-  if (k.kernel.crossCallWasEmpty) k.kernel.arch.entry.sendCallFunction(k, cpu, "single");
+  if (k.point(COST_ACCESS)) yield;
+  while (isLocked(k, record)) yield;
+  fillRecord(k, record, kind, arg, options);
+  if (k.point(COST_ATOMIC)) yield;
+  if (addToQueue(k, cpu, record)) k.kernel.arch.entry.sendCallFunction(k, cpu, "single");
   if (options.wait === "wait") {
-    const record = k.kernel.crossCalls.record(self, cpu);
     if (k.point(COST_ACCESS)) yield;
     while (isLocked(k, record)) yield;
   }
@@ -190,21 +196,22 @@ export function* flushCallQueue(k: Context): Work {
   }
 }
 
-/** csd_lock(), fill the record, add it to the target's queue; crossCallWasEmpty: the target must be interrupted. */
-function* queueCall(k: Context, cpu: number, kind: CallKind, arg: KPtr, options: CallOptions): Work {
-  const { kernel, ram } = k;
-  const record = kernel.crossCalls.record(k.cpu.id, cpu);
-  if (k.point(COST_ACCESS)) yield;
-  while (isLocked(k, record)) yield;
+/** csd_lock() of a record that is free, and what it is to say. */
+function fillRecord(k: Context, record: KPtr, kind: CallKind, arg: KPtr, options: CallOptions): void {
+  const { ram } = k;
   csdFlags.set(ram, record, options.wait === "wait" ? CSD_LOCK | CSD_SYNC : CSD_LOCK);
   csdKind.set(ram, record, kind);
   csdArg.set(ram, record, arg);
-  const target = percpuOf(kernel, cpu);
-  if (k.point(COST_ATOMIC)) yield;
+}
+
+/** llist_add() to a core's queue; true: it was empty, so the core must be interrupted. Preceded by a point. */
+function addToQueue(k: Context, cpu: number, record: KPtr): boolean {
+  const { ram } = k;
+  const target = percpuOf(k.kernel, cpu);
   const head = queueHead.get(ram, target);
   csdNext.set(ram, record, head);
   queueHead.set(ram, target, record);
-  kernel.crossCallWasEmpty = head === NULL;
+  return head === NULL;
 }
 
 /** csd_lock_wait(): true: not unlocked yet, the core waits for the word from its next yield on. Preceded by a point. */

@@ -78,8 +78,6 @@ export class Kernel implements KernelPort {
   percpuStride = 0;
   /** What each core executes in the kernel, or last executed. */
   readonly current: Context[] = [];
-  /** Result of queueing a cross call, read before the next point. */
-  crossCallWasEmpty = false;
   /** Kernel assertions that fired, and their texts. */
   assertions = 0;
   readonly reports: string[] = [];

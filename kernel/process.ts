@@ -29,7 +29,10 @@ export interface FaultSignal {
 }
 
 export interface ProcessSubsystem {
-  /** A system call: number and arguments are in the frame; the result goes there. Interrupts are on. */
+  /**
+   * do_syscall_64() and its kin: interrupts on, then the call. Number and arguments are in the frame; the result goes
+   * there. Interrupts are off on entry.
+   */
   syscall(k: Context, frame: KPtr): Work;
   /** Delivers pending signals before the return to user mode (TIF_SIGPENDING or TIF_NOTIFY_RESUME is set). */
   exitWork(k: Context, frame: KPtr): Work;

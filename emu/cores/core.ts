@@ -209,9 +209,10 @@ export abstract class Core implements Cpu {
   #pointSlow(): boolean {
     this.interrupts.advance(this.clock);
     if (this.#acceptsInterrupt()) return true;
-    const yields = this.sliceEnds || (this.clock >= this.kernelLimit && this.host.pointReached(this));
+    // Whoever lets the core go on after a yield sets its limits.
+    if (this.sliceEnds || (this.clock >= this.kernelLimit && this.host.pointReached(this))) return true;
     this.updatePointLimit();
-    return yields;
+    return false;
   }
 
   charge(cycles: number): void {

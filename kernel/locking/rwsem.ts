@@ -127,13 +127,18 @@ export function downWriteTrylock(k: Context, at: KPtr, cls: LockClass): boolean 
   return true;
 }
 
+/** One attempt of down_write(); false: continue with downWriteSlow. Preceded by a point. @hot */
+export function downWriteAcquire(k: Context, at: KPtr, cls: LockClass, subclass = 0): boolean {
+  if (semCount.get(k.ram, at) !== 0) return false;
+  takeForWriting(k, at);
+  lockAcquired(k, at, cls, subclass, "exclusive");
+  return true;
+}
+
 /** down_write(), down_write_nested(). */
 export function* downWrite(k: Context, at: KPtr, cls: LockClass, subclass = 0): Work {
   if (k.point(COST_ATOMIC)) yield;
-  if (semCount.get(k.ram, at) === 0) {
-    takeForWriting(k, at);
-    lockAcquired(k, at, cls, subclass, "exclusive");
-  } else {
+  if (!downWriteAcquire(k, at, cls, subclass)) {
     yield* waitForLock(k, at, cls, subclass, "exclusive", "uninterruptible");
   }
 }
@@ -141,25 +146,31 @@ export function* downWrite(k: Context, at: KPtr, cls: LockClass, subclass = 0): 
 /** down_write_killable(): 0 or -EINTR. */
 export function* downWriteKillable(k: Context, at: KPtr, cls: LockClass, subclass = 0): Work<number> {
   if (k.point(COST_ATOMIC)) yield;
-  if (semCount.get(k.ram, at) !== 0) {
-    return yield* waitForLock(k, at, cls, subclass, "exclusive", "killable");
-  }
-  takeForWriting(k, at);
-  lockAcquired(k, at, cls, subclass, "exclusive");
-  return 0;
+  if (downWriteAcquire(k, at, cls, subclass)) return 0;
+  return yield* waitForLock(k, at, cls, subclass, "exclusive", "killable");
+}
+
+/** Waits for the write lock. @returns 0 or -EINTR */
+export function downWriteSlow(k: Context, at: KPtr, cls: LockClass, sleep: Sleep): Work<number> {
+  return waitForLock(k, at, cls, 0, "exclusive", sleep);
 }
 
 /** up_write(). */
 export function* upWrite(k: Context, at: KPtr, cls: LockClass): Work {
   if (k.point(COST_UNLOCK)) yield;
+  if (upWriteRelease(k, at, cls)) yield* wake(k, at);
+}
+
+/** The plain half of up_write(); true: continue with rwsemWake. @hot */
+export function upWriteRelease(k: Context, at: KPtr, cls: LockClass): boolean {
   lockReleased(k, at, cls);
   if ((semCount.get(k.ram, at) & WRITER) === 0) {
     k.kernel.assertionFailed(k, "rwsem-owner", `BUG: up_write of ${cls.name}, which no writer holds`);
-    return;
+    return false;
   }
   semOwner.set(k.ram, at, NULL);
   const count = semCount.add(k.ram, at, -WRITER);
-  if ((count & WAITERS) !== 0) yield* wake(k, at);
+  return (count & WAITERS) !== 0;
 }
 
 /** downgrade_write(): from writer to reader without letting another writer in between. */

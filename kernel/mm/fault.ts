@@ -118,7 +118,8 @@ function* handleEntry(k: Context, f: FaultState): Work<number> {
   } else {
     yield* setAccessFlags(k, m, f);
   }
-  yield* unlockPte(k, f);
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
   return 0;
 }
 
@@ -219,7 +220,8 @@ function* doWpPage(k: Context, f: FaultState): Work<number> {
     m.getPage(page);
     f.oldPage = page;
   }
-  yield* unlockPte(k, f);
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
   // The table is mapped again under the lock, when it is known to be linked still.
   f.pteSlot = NO_SLOT;
   return yield* wpPageCopy(k, f);
@@ -235,7 +237,8 @@ function* wpPageReuse(k: Context, f: FaultState): Work<number> {
   m.format.mkDirty();
   if ((vmFlags.get(k.ram, f.vma) & VM_WRITE) !== 0) m.format.mkWrite();
   setPteAt(k, f.mm, f.page, f.pteSlot, m.format.lo, m.format.hi);
-  yield* unlockPte(k, f);
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
   return VM_FAULT_WRITE;
 }
 
@@ -292,7 +295,8 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
   if (k.point(COST_PTE)) yield;
   if (!m.design.entryIsSame(k, f)) {
     m.mmu.updateMmuTlb(k, f.page);
-    yield* unlockPte(k, f);
+    if (k.point(COST_UNLOCK)) yield;
+    spinUnlock(k, f.ptl, PTL);
     m.putPage(k, page);
     return 0;
   }
@@ -317,7 +321,8 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
     if (k.point(COST_ATOMIC)) yield;
     pageRemoveRmap(ram, oldPage);
   }
-  yield* unlockPte(k, f);
+  if (k.point(COST_UNLOCK)) yield;
+  spinUnlock(k, f.ptl, PTL);
   if (oldPage !== NULL) {
     if (k.point(COST_ATOMIC)) yield;
     m.putPage(k, oldPage);
@@ -328,10 +333,4 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
 /** check_stable_address_space(): the contents of a dying address space may be gone already. */
 function checkStableAddressSpace(k: Context, f: FaultState): number {
   return (mmFlags.get(k.ram, f.mm) & MMF_UNSTABLE) === 0 ? 0 : VM_FAULT_SIGBUS;
-}
-
-/** pte_unmap_unlock(). */
-export function* unlockPte(k: Context, f: FaultState): Work {
-  if (k.point(COST_UNLOCK)) yield;
-  spinUnlock(k, f.ptl, PTL);
 }

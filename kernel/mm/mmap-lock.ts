@@ -10,7 +10,8 @@ import {
   downReadSlow,
   downReadTrylock,
   downWrite,
-  downWriteKillable,
+  downWriteAcquire,
+  downWriteSlow,
   downWriteTrylock,
   rwsemIsLocked,
   rwsemWake,
@@ -53,8 +54,11 @@ export function* mmapWriteLockNested(k: Context, mm: KPtr): Work {
 /** mmap_write_lock_killable(): 0 or -EINTR, then nothing is held. */
 export function* mmapWriteLockKillable(k: Context, mm: KPtr): Work<number> {
   countWrite(k, mm);
-  const error = yield* downWriteKillable(k, mmapLockOf(mm), MMAP_LOCK);
-  if (error !== 0) return error;
+  if (k.point(COST_ATOMIC)) yield;
+  if (!downWriteAcquire(k, mmapLockOf(mm), MMAP_LOCK)) {
+    const error = yield* downWriteSlow(k, mmapLockOf(mm), MMAP_LOCK, "killable");
+    if (error !== 0) return error;
+  }
   k.kernel.observer?.mmWriteLocked(k, mm);
   yield* memoryOf(k).design.afterWriteLockKillable(k, mm);
   return 0;
@@ -71,9 +75,9 @@ export function* mmapWriteTrylock(k: Context, mm: KPtr): Work<boolean> {
 }
 
 /** mmap_write_unlock(). */
-export function* mmapWriteUnlock(k: Context, mm: KPtr): Work {
+export function mmapWriteUnlock(k: Context, mm: KPtr): Work {
   k.kernel.observer?.mmWriteUnlock(k, mm);
-  yield* memoryOf(k).design.writeUnlock(k, mm);
+  return memoryOf(k).design.writeUnlock(k, mm);
 }
 
 /** mmap_write_downgrade(). */

@@ -72,49 +72,103 @@ export function* mprotect(
   const mm = k.task!.mm;
   const error = yield* mmapWriteLockKillable(k, mm);
   if (error !== 0) return error;
-  const result = yield* protectRange(k, mm, start, end, prot, grows, key);
+  const p = new Protection(k, mm, start, end, prot, key);
+  let result = p.begin(grows);
+  while (result === 0 && p.start < end) {
+    result = p.enter();
+    if (result === 0 && p.isChange) {
+      result = yield* changeVma(k, p);
+      if (result === 0) {
+        yield* changeProtection(k, mm, p.vma, p.start, p.stop);
+        p.account();
+      }
+    }
+    if (result === 0) result = p.leave();
+  }
   yield* mmapWriteUnlock(k, mm);
   return result;
 }
 
-/** do_mprotect_pkey() under mmap_lock for write. */
-function* protectRange(
-  k: Context,
-  mm: KPtr,
-  from: number,
-  end: number,
-  prot: number,
-  grows: number,
-  key: number,
-): Work<number> {
-  const ram = k.ram;
-  if (key !== -1 && !pkeyIsAllocated(k, mm, key)) return -EINVAL;
-  let vma = findVma(ram, mm, from);
-  if (vma === NULL) return -ENOMEM;
-  let start = from;
-  if ((grows & PROT_GROWSDOWN) !== 0) {
-    if (vmStart.get(ram, vma) >= end) return -ENOMEM;
-    start = vmStart.get(ram, vma);
-    if ((vmFlags.get(ram, vma) & VM_GROWSDOWN) === 0) return -EINVAL;
-  } else {
-    if (vmStart.get(ram, vma) > start) return -ENOMEM;
-    if ((grows & PROT_GROWSUP) !== 0) return -EINVAL;
+/**
+ * do_mprotect_pkey() under mmap_lock for write: a range is changed VMA by VMA. Plain: who walks makes the points. The
+ * methods give 0 or a negative errno.
+ */
+class Protection {
+  readonly #k: Context;
+  readonly #mm: KPtr;
+  readonly #end: number;
+  readonly #prot: number;
+  readonly #key: number;
+  /** What is left begins here, and ends in this VMA at `stop`. */
+  start: number;
+  stop = 0;
+  vma: KPtr = NULL;
+  previous: KPtr = NULL;
+  /** VM_* and key of the VMA before and after the change. */
+  oldFlags = 0;
+  flags = 0;
+  flagsHi = 0;
+  /** The VMA does not have these rights already. */
+  isChange = false;
+
+  constructor(k: Context, mm: KPtr, start: number, end: number, prot: number, key: number) {
+    this.#k = k;
+    this.#mm = mm;
+    this.#end = end;
+    this.#prot = prot;
+    this.#key = key;
+    this.start = start;
   }
-  let previous = start > vmStart.get(ram, vma) ? vma : vmPrev.get(ram, vma);
-  for (;;) {
-    const flags = vmFlags.get(ram, vma);
-    const newKey = keyOf(k, mm, vma, prot, key);
-    const newFlags = vmFlagsOfProt(prot) | (flags & ~VM_ACCESS_FLAGS);
+
+  /** Finds the first VMA. @param grows PROT_GROWSDOWN, PROT_GROWSUP or 0 */
+  begin(grows: number): number {
+    const k = this.#k;
+    const ram = k.ram;
+    if (this.#key !== -1 && !pkeyIsAllocated(k, this.#mm, this.#key)) return -EINVAL;
+    const vma = findVma(ram, this.#mm, this.start);
+    if (vma === NULL) return -ENOMEM;
+    if ((grows & PROT_GROWSDOWN) !== 0) {
+      if (vmStart.get(ram, vma) >= this.#end) return -ENOMEM;
+      this.start = vmStart.get(ram, vma);
+      if ((vmFlags.get(ram, vma) & VM_GROWSDOWN) === 0) return -EINVAL;
+    } else {
+      if (vmStart.get(ram, vma) > this.start) return -ENOMEM;
+      if ((grows & PROT_GROWSUP) !== 0) return -EINVAL;
+    }
+    this.vma = vma;
+    this.previous = this.start > vmStart.get(ram, vma) ? vma : vmPrev.get(ram, vma);
+    return 0;
+  }
+
+  /** What this VMA, or the part of it, is to become. */
+  enter(): number {
+    const { ram } = this.#k;
+    const vma = this.vma;
+    this.oldFlags = vmFlags.get(ram, vma);
+    this.flagsHi = keyOf(this.#k, this.#mm, vma, this.#prot, this.#key);
+    this.flags = vmFlagsOfProt(this.#prot) | (this.oldFlags & ~VM_ACCESS_FLAGS);
+    this.isChange = this.flags !== this.oldFlags || this.flagsHi !== vmFlagsHi.get(ram, vma);
     // VM_MAYx lies four bits above VM_x.
-    if ((newFlags & ~(newFlags >>> 4) & VM_ACCESS_FLAGS) !== 0) return -EACCES;
-    const stop = Math.min(vmEnd.get(ram, vma), end);
-    const changed = yield* protectVma(k, mm, vma, previous, start, stop, newFlags, newKey);
-    if (changed < 0) return changed;
-    previous = changed as KPtr;
-    start = Math.max(stop, vmEnd.get(ram, previous));
-    if (start >= end) return 0;
-    vma = vmNext.get(ram, previous);
-    if (vma === NULL || vmStart.get(ram, vma) !== start) return -ENOMEM;
+    if ((this.flags & ~(this.flags >>> 4) & VM_ACCESS_FLAGS) !== 0) return -EACCES;
+    this.stop = Math.min(vmEnd.get(ram, vma), this.#end);
+    return 0;
+  }
+
+  /** vm_stat_account() for what has changed its kind. */
+  account(): void {
+    const pages = this.stop - this.start;
+    accountVm(this.#k, this.#mm, this.oldFlags, -pages);
+    accountVm(this.#k, this.#mm, this.flags, pages);
+  }
+
+  /** Goes on to the next VMA; -ENOMEM: there is a hole. */
+  leave(): number {
+    const { ram } = this.#k;
+    this.previous = this.vma;
+    this.start = Math.max(this.stop, vmEnd.get(ram, this.vma));
+    if (this.start >= this.#end) return 0;
+    this.vma = vmNext.get(ram, this.previous);
+    return this.vma === NULL || vmStart.get(ram, this.vma) !== this.start ? -ENOMEM : 0;
   }
 }
 
@@ -133,60 +187,52 @@ function keyOf(k: Context, mm: KPtr, vma: KPtr, prot: number, key: number): numb
   return present;
 }
 
-/** mprotect_fixup(): one VMA or a part of it. @returns the VMA that covers `start` now, or -ENOMEM */
-function* protectVma(
-  k: Context,
-  mm: KPtr,
-  found: KPtr,
-  previous: KPtr,
-  start: number,
-  end: number,
-  wantedFlags: number,
-  key: number,
-): Work<number> {
+/**
+ * The VMA's half of mprotect_fixup(): p.vma becomes one that covers the part alone, or all that has the same rights, and
+ * has the rights. @returns 0 or -ENOMEM
+ */
+function* changeVma(k: Context, p: Protection): Work<number> {
   const ram = k.ram;
-  const oldFlags = vmFlags.get(ram, found);
-  if (wantedFlags === oldFlags && key === vmFlagsHi.get(ram, found)) return found;
-  const pages = end - start;
-  let flags = wantedFlags;
+  const { start, stop, oldFlags } = p;
+  const found = p.vma;
+  const mm = vmMm.get(ram, found);
+  const pages = stop - start;
   let charged = 0;
-  if ((flags & VM_WRITE) !== 0) {
-    if (!mayExpandVm(k, mm, flags, pages) && mayExpandVm(k, mm, oldFlags, pages)) return -ENOMEM;
+  if ((p.flags & VM_WRITE) !== 0) {
+    if (!mayExpandVm(k, mm, p.flags, pages) && mayExpandVm(k, mm, oldFlags, pages)) return -ENOMEM;
     if ((oldFlags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
       if (k.point(COST_ATOMIC)) yield;
       if (commitPages(k, pages) !== 0) return -ENOMEM;
       charged = pages;
-      flags |= VM_ACCOUNT;
+      p.flags |= VM_ACCOUNT;
     }
   }
   const mergeKey = {
-    flags,
-    flagsHi: key,
+    flags: p.flags,
+    flagsHi: p.flagsHi,
     anonVma: vmAnonVma.get(ram, found),
     object: vmFile.get(ram, found),
     pgoff: vmPgoff.get(ram, found) + start - vmStart.get(ram, found),
   };
-  let vma = yield* mergeVma(k, mm, previous, start, end, mergeKey);
-  if (vma === NULL) {
-    vma = found;
+  const merged = yield* mergeVma(k, mm, p.previous, start, stop, mergeKey);
+  if (merged === NULL) {
     let error = 0;
-    if (start !== vmStart.get(ram, vma)) error = yield* splitVma(k, mm, vma, start, "below");
-    if (error === 0 && end !== vmEnd.get(ram, vma)) error = yield* splitVma(k, mm, vma, end, "above");
+    if (start !== vmStart.get(ram, found)) error = yield* splitVma(k, mm, found, start, "below");
+    if (error === 0 && stop !== vmEnd.get(ram, found)) error = yield* splitVma(k, mm, found, stop, "above");
     if (error !== 0) {
       uncommitPages(k, charged);
       return error;
     }
+  } else {
+    p.vma = merged;
   }
   if (k.point(COST_ACCESS)) yield;
-  vmFlags.set(ram, vma, flags);
+  vmFlags.set(ram, p.vma, p.flags);
   if (k.point(COST_ACCESS)) yield;
-  vmFlagsHi.set(ram, vma, key);
+  vmFlagsHi.set(ram, p.vma, p.flagsHi);
   if (k.point(COST_ACCESS)) yield;
-  setPageProt(k, vma);
-  yield* changeProtection(k, mm, vma, start, end);
-  accountVm(k, mm, oldFlags, -pages);
-  accountVm(k, mm, flags, pages);
-  return vma;
+  setPageProt(k, p.vma);
+  return 0;
 }
 
 /** change_protection(): gives the entries the VMA's rights; flushes if there were any. */

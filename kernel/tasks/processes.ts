@@ -1,6 +1,6 @@
 /** The process half of the kernel: system calls, signals, exec, behind the interface that the rest of it calls. */
 import type { Context, Work } from "../context.ts";
-import { COST_STEP } from "../costs.ts";
+import { COST_IRQ_MASK, COST_STEP } from "../costs.ts";
 import { ENOSYS } from "../errno.ts";
 import { FileTable } from "../fs/file-table.ts";
 import type { Kernel } from "../kernel.ts";
@@ -56,6 +56,8 @@ export class Processes implements ProcessSubsystem {
   }
 
   *syscall(k: Context, frame: KPtr): Work {
+    k.cpu.setInterruptsEnabled(true);
+    if (k.point(COST_IRQ_MASK)) yield;
     const task = k.task!;
     const { call } = processOf(task);
     call.begin(frame);

@@ -54,7 +54,6 @@ import {
   stubLo,
   TEXT_HI,
 } from "./stubs.ts";
-import { syscallEntry } from "./syscall-entry.ts";
 import { loadThreadRegisters, saveThreadRegisters } from "./thread-registers.ts";
 import {
   CALL_FUNCTION_SINGLE_VECTOR,
@@ -280,7 +279,7 @@ export class X86Entry implements ArchEntry {
     cpu.setKernelPc(RESUME_LO, TEXT_HI);
     cpu.charge(COST_SYSCALL_ENTRY);
     kernel.rcu.enterKernel(cpu.id);
-    k.push(syscallEntry(k, frame), frame);
+    k.push(kernel.process.syscall(k, frame), frame);
   }
 
   /** The conditions of do_syscall_64() for SYSRET: what it would load is what the frame holds. @hot */

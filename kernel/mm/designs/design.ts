@@ -3,9 +3,9 @@
  * die. Each step is a method, barriers and re-checks included, so that a variant is a subclass that overrides one step.
  * The steps here are those of a fault under mmap_lock: nothing to validate, as writers are excluded.
  */
-import type { Context, Work } from "../../context.ts";
-import { COST_LOCK, COST_PTE } from "../../costs.ts";
-import { upWrite } from "../../locking/rwsem.ts";
+import { type Context, NOTHING, type Work } from "../../context.ts";
+import { COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
+import { rwsemWake, upWriteRelease } from "../../locking/rwsem.ts";
 import { spinAcquire, spinLockSlow } from "../../locking/spinlock.ts";
 import type { KPtr } from "../../struct.ts";
 import type { FaultState } from "../fault-state.ts";
@@ -51,8 +51,8 @@ export abstract class FaultDesign {
   }
 
   /** pte_spinlock(): the same for a table that is mapped already. */
-  *pteSpinlock(k: Context, f: FaultState): Work<boolean> {
-    return yield* this.pteMapLock(k, f);
+  pteSpinlock(k: Context, f: FaultState): Work<boolean> {
+    return this.pteMapLock(k, f);
   }
 
   /** pte_same(*pte, orig_pte), under the table's lock, before an entry is changed. Preceded by a point. @hot */
@@ -87,10 +87,14 @@ export abstract class FaultDesign {
   }
 
   /** After copy-on-write told MMU notifiers. */
-  *cowEnd(_k: Context, _f: FaultState): Work {}
+  cowEnd(_k: Context, _f: FaultState): Work {
+    return NOTHING;
+  }
 
   /** Right after mmap_lock was taken for write, in every variant of the call that succeeded. */
-  *afterWriteLock(_k: Context, _mm: KPtr): Work {}
+  afterWriteLock(_k: Context, _mm: KPtr): Work {
+    return NOTHING;
+  }
 
   /** The same for the variant that a fatal signal ends, which most system calls use. */
   afterWriteLockKillable(k: Context, mm: KPtr): Work {
@@ -98,12 +102,15 @@ export abstract class FaultDesign {
   }
 
   /** Right before mmap_lock is released from write or downgraded to read. */
-  *beforeWriteUnlock(_k: Context, _mm: KPtr): Work {}
+  beforeWriteUnlock(_k: Context, _mm: KPtr): Work {
+    return NOTHING;
+  }
 
   /** mmap_write_unlock(): a writer's section ends while the lock still keeps the next one out. */
   *writeUnlock(k: Context, mm: KPtr): Work {
     yield* this.beforeWriteUnlock(k, mm);
-    yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
+    if (k.point(COST_UNLOCK)) yield;
+    if (upWriteRelease(k, mmapLockOf(mm), MMAP_LOCK)) yield* rwsemWake(k, mmapLockOf(mm));
   }
 
   /**
