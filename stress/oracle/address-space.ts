@@ -34,6 +34,8 @@ export interface Broken {
   /** -1: not about one page. */
   readonly page: number;
   readonly text: string;
+  /** The anon_vma in which the reverse map was looked up. */
+  readonly anonVma?: KPtr;
 }
 
 /** Told of what an address space consists of. */
@@ -113,7 +115,7 @@ export function brokenEntry(m: Memory, mm: KPtr, page: number, lo: number, hi: n
     if (avcVma.get(ram, avc) === vma) return null;
     avc = nextCovering(ram, anonVma, pgoff, avc);
   }
-  return broke("I9", page, `${name}: the reverse map does not lead to it`);
+  return { invariant: "I9", page, text: `${name}: the reverse map does not lead to it`, anonVma };
 }
 
 /**

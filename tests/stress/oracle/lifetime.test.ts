@@ -17,7 +17,7 @@ import {
   unmapPages,
   userFault,
 } from "../../kernel/mm/support/mm-machine.ts";
-import { FavourScheduler } from "./support/favour-scheduler.ts";
+import { duel, waitUntil } from "./support/duel.ts";
 import { type ProgramResult, runProgram } from "./support/program-run.ts";
 
 /** A14: VMAs die at once. */
@@ -70,54 +70,22 @@ function watch(
 const ALONE = 0x4_0000_0000;
 const FIXED = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 
-function* waitUntil(k: Context, happened: () => boolean): Work {
-  while (!happened()) if (k.point(20)) yield;
-}
-
-/**
- * A fault on one core walks tables that the other core frees: the other one goes on, as far as it gets without the first,
- * from the n-th point of the walk.
- */
-function tablesFreedInWalk(design: SpfMm, points: number): Violation[] {
-  let scheduler: FavourScheduler | undefined;
-  const violations: Violation[] = [];
-  const machine = new MmMachine({
+/** A fault whose tables go away from the n-th point of its attempt on. */
+function tablesFreed(design: SpfMm, points: number): Violation[] {
+  return duel({
     design,
-    cpus: 2,
-    scheduler: (cores) => {
-      scheduler = new FavourScheduler(cores);
-      return scheduler;
-    },
-    memory: (ramBytes, engineBytes) => new ObservedMemory(ramBytes, engineBytes),
-  });
-  const { kernel, memory } = machine;
-  const part = new Lifetime({ kernel, memory, report: (violation) => violations.push(violation) });
-  kernel.observer = observerOf([part.events]);
-  (machine.machine.ram as ObservedMemory).sink = part;
-  let mapped = false;
-  let walking = false;
-  let writer = 0;
-  const { walk } = design;
-  design.walk = function* (k, f) {
-    walking = true;
-    scheduler!.favourAfter(points, k.cpu.id, writer);
-    return yield* walk.call(design, k, f);
-  };
-  machine.run(
-    function* (k) {
-      writer = k.cpu.id;
+    points,
+    *before(k) {
       yield* mapPages(k, ALONE, 4, 3, FIXED);
       yield* store(k, ALONE, 1);
-      mapped = true;
-      yield* waitUntil(k, () => walking);
+    },
+    page: ALONE + 1,
+    kind: "write",
+    *after(k) {
       yield* unmapPages(k, ALONE, 4);
     },
-    function* (k) {
-      yield* waitUntil(k, () => mapped);
-      yield* userFault(k, ALONE + 1, "write");
-    },
-  );
-  return violations;
+    part: (world) => new Lifetime(world),
+  });
 }
 
 describe("programs under the random scheduler", () => {
@@ -153,15 +121,14 @@ describe("programs under the random scheduler", () => {
 });
 
 describe("page tables", () => {
-  const moments = Array.from({ length: 16 }, (_, index) => index + 1);
+  const moments = Array.from({ length: 30 }, (_, index) => 2 * index + 10);
 
   it("the walk of spf-mm touches no freed table", () => {
-    for (const points of moments)
-      expect(tablesFreedInWalk(new SpfMm(), points).map(violationText)).toEqual([]);
+    for (const points of moments) expect(tablesFreed(new SpfMm(), points).map(violationText)).toEqual([]);
   });
 
   it("no check before the table is used again is caught in a freed table", () => {
-    const found = moments.flatMap((points) => tablesFreedInWalk(new NoFirstCheck(), points));
+    const found = moments.flatMap((points) => tablesFreed(new NoFirstCheck(), points));
     expect(found[0]).toMatchObject({ invariant: "I2", earlier: { what: "free of a page table" } });
   });
 

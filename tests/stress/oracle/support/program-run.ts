@@ -73,7 +73,15 @@ export function runProgram(options: ProgramOptions): ProgramResult {
     machine.stop({ kind: "limit", text: "violation", status: 125 });
   };
   const parts = options.parts({ kernel, memory, report });
-  kernel.observer = observerOf(parts.map((part) => part.events));
+  // The start state is the first system call of the program.
+  let marked = false;
+  const marker = {
+    syscallEnter: () => {
+      if (!marked) for (const part of parts) part.mark();
+      marked = true;
+    },
+  };
+  kernel.observer = observerOf([marker, ...parts.map((part) => part.events)]);
   for (const part of parts) if ("access" in part) (machine.ram as ObservedMemory).sink = part as never;
   options.prepare?.(kernel, memory);
   kernel.boot();

@@ -1,0 +1,168 @@
+/**
+ * I13: when nothing is in progress, everything that was taken is either given back or accounted for. Frames: every one that
+ * was handed out, or lost an entry, since the start state is free, or belongs to exactly what its descriptor says it is.
+ * Objects: each cache has as many in use as can be reached. References and map counts of pages are those of the entries.
+ */
+import {
+  anonParent,
+  anonRoot,
+  avcAnonVma,
+  firstLink,
+  type Kernel,
+  type KPtr,
+  type Memory,
+  mmMmap,
+  mmPgd,
+  mmUsers,
+  NULL,
+  nextLink,
+  PG_RESERVED,
+  PG_SLAB,
+  pageFlags,
+  pageMapcount,
+  pageRefcount,
+  shmemFrames,
+  TABLE_TYPE,
+  vmAnonVma,
+  vmFile,
+  vmNext,
+} from "../../kernel/index.ts";
+import { type Broken, brokenAddressSpace } from "./address-space.ts";
+
+/** THREAD_SIZE in frames. */
+const STACK_FRAMES = 4;
+
+/** What is reachable. */
+class Inventory {
+  /** Entries per page frame. */
+  readonly mapped: Map<number, number> = new Map();
+  readonly tables: Set<number> = new Set();
+  readonly kernel: Set<number> = new Set();
+  readonly anonVmas: Set<KPtr> = new Set();
+  readonly objects: Set<KPtr> = new Set();
+  vmas = 0;
+  links = 0;
+
+  table(frame: number): void {
+    this.tables.add(frame);
+  }
+
+  page(frame: number): void {
+    this.mapped.set(frame, (this.mapped.get(frame) ?? 0) + 1);
+  }
+}
+
+export interface Census {
+  /** mm_structs that are allocated. */
+  readonly mms: ReadonlySet<KPtr>;
+  /** Frames handed out, or taken out of an address space, since the start state. */
+  readonly touched: ReadonlySet<number>;
+  /** VMAs that wait for their grace period. */
+  readonly waitingVmas: number;
+  /** Frames that the kernel has for itself since before the start state. */
+  readonly kernelFrames: ReadonlySet<number>;
+}
+
+/** Whether no kernel code is in progress, so that the books must balance. @param apart a task that is, or null */
+export function isSettled(kernel: Kernel, apart: object | null): boolean {
+  for (const queue of kernel.sched.queues) {
+    if (queue.unfinishedSwitch) return false;
+    if (queue.idle.context.traps.length !== 0) return false;
+  }
+  for (const task of kernel.sched.tasks()) {
+    if (task !== apart && task.context.traps.length !== 0) return false;
+  }
+  return true;
+}
+
+/** The first imbalance, or null. Nothing else runs meanwhile. */
+export function imbalance(kernel: Kernel, m: Memory, census: Census): Broken | null {
+  const found = new Inventory();
+  for (const mm of census.mms) {
+    found.table(mmPgd.get(m.ram, mm) / 4096);
+    if (mmUsers.get(m.ram, mm) <= 0) continue;
+    const broken = brokenAddressSpace(m, mm, found);
+    if (broken !== null) return broken;
+    countObjects(m, mm, found);
+  }
+  for (const object of found.objects) shmemFrames(m, object, (frame) => found.kernel.add(frame));
+  for (const task of kernel.sched.tasks()) addStack(found, task.at);
+  for (const queue of kernel.sched.queues) addStack(found, queue.idle.at);
+  for (const frame of census.touched) {
+    const broken = brokenFrame(m, frame, found, census.kernelFrames);
+    if (broken !== null) return broken;
+  }
+  return (
+    wrong("vm_area_struct", m.vmaCache.inUse, found.vmas + census.waitingVmas) ??
+    wrong("mm_struct", m.mmCache.inUse, census.mms.size) ??
+    wrong("percpu_rwsem", m.countsCache.inUse, census.mms.size) ??
+    wrong("anon_vma_chain", m.avcCache.inUse, found.links) ??
+    wrong("anon_vma", m.anonVmaCache.inUse, found.anonVmas.size) ??
+    wrong("shmem_inode", m.shmemCache.inUse, found.objects.size)
+  );
+}
+
+function addStack(found: Inventory, at: number): void {
+  for (let frame = 0; frame < STACK_FRAMES; frame++) found.kernel.add(at / 4096 + frame);
+}
+
+function countObjects(m: Memory, mm: KPtr, found: Inventory): void {
+  const { ram } = m;
+  for (let vma = mmMmap.get(ram, mm); vma !== NULL; vma = vmNext.get(ram, vma)) {
+    found.vmas++;
+    const object = vmFile.get(ram, vma);
+    if (object !== NULL) found.objects.add(object);
+    addAnonVma(m, vmAnonVma.get(ram, vma), found);
+    for (let avc = firstLink(ram, vma); avc !== NULL; avc = nextLink(ram, vma, avc)) {
+      found.links++;
+      addAnonVma(m, avcAnonVma.get(ram, avc), found);
+    }
+  }
+}
+
+/** A child keeps its parent and its root. */
+function addAnonVma(m: Memory, anonVma: KPtr, found: Inventory): void {
+  for (let at = anonVma; at !== NULL && !found.anonVmas.has(at); at = anonParent.get(m.ram, at)) {
+    found.anonVmas.add(at);
+    found.anonVmas.add(anonRoot.get(m.ram, at));
+  }
+}
+
+function brokenFrame(
+  m: Memory,
+  frame: number,
+  found: Inventory,
+  kernelFrames: ReadonlySet<number>,
+): Broken | null {
+  const { ram } = m;
+  const page = m.frames.map.page(frame);
+  const references = pageRefcount.get(ram, page);
+  const flags = pageFlags.get(ram, page);
+  const mapcount = pageMapcount.get(ram, page);
+  const entries = found.mapped.get(frame) ?? 0;
+  if ((flags & PG_RESERVED) !== 0) return null;
+  if (references === 0) {
+    return entries === 0 ? null : broke(`frame ${frame} is free, but ${entries} entries map it`);
+  }
+  if ((flags & PG_SLAB) !== 0) return null;
+  if (mapcount === TABLE_TYPE) {
+    return found.tables.has(frame) ? null : broke(`frame ${frame} is a page table of no address space`);
+  }
+  const own = found.kernel.has(frame) || kernelFrames.has(frame) ? 1 : 0;
+  if (mapcount + 1 !== entries)
+    return broke(`frame ${frame} has map count ${mapcount}, but ${entries} entries`);
+  if (references !== entries + own) {
+    return broke(`frame ${frame} has ${references} references, but ${entries + own} are known`);
+  }
+  return null;
+}
+
+function wrong(cache: string, inUse: number, reachable: number): Broken | null {
+  return inUse === reachable
+    ? null
+    : broke(`${inUse} objects of ${cache} are in use, ${reachable} can be reached`);
+}
+
+function broke(text: string): Broken {
+  return { invariant: "I13", page: -1, text };
+}
