@@ -6,6 +6,7 @@ import { printable, UserError } from "../user-error.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { listCommand } from "./commands/list.ts";
+import { litmusCommand } from "./commands/litmus.ts";
 import { runCommand, splitGuestArguments } from "./commands/run.ts";
 import { tieNegativeValues } from "./options.ts";
 import { ROOT } from "./programs.ts";
@@ -25,8 +26,9 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
       .command(bootCommand)
       .command(runCommand(guest))
       .command(listCommand)
+      .command(litmusCommand)
       .command(demoCommand)
-      .demandCommand(1, "say what to do: boot, run, list or demo")
+      .demandCommand(1, "say what to do: boot, run, list, litmus or demo")
       .strict()
       .version(`faultline ${version()}`)
       .help()

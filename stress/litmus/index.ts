@@ -8,5 +8,6 @@ export {
   NO_MACHINE,
   type Vacuity,
 } from "./result.ts";
+export { type AbsentRow, readAbsentRows } from "./rows.ts";
 export { type LitmusOptions, runLitmusTest } from "./run.ts";
 export { essentials, type LitmusTest, type Verdict, without } from "./test.ts";

@@ -4,7 +4,8 @@ import type { LitmusTest } from "./test.ts";
 
 /**
  * ok: a forbidden outcome was not reached, an allowed one was witnessed, a required one holds; reached: a forbidden
- * outcome (or one outside the permitted ones) was reached; unwitnessed: an allowed outcome was not; informative: there is
+ * outcome (or one outside the permitted ones) was reached; unwitnessed: an allowed outcome was not; inexpressible: it was not, and the file says
+ * what the machine's memory model lacks for it (`Inexpressible="…"`); informative: there is
  * no verdict to compare with; incomplete: a bound ended the exploration before it found anything; no-final-state: no
  * final state can be reached; no-machine: the architecture's machine does not exist yet.
  */
@@ -12,6 +13,7 @@ export type LitmusOutcome =
   | "ok"
   | "reached"
   | "unwitnessed"
+  | "inexpressible"
   | "informative"
   | "incomplete"
   | "no-final-state"

@@ -83,7 +83,7 @@ function judge(
   if (test.verdict === "allowed" && satisfied) return "ok";
   if (exceeded !== null) return "incomplete";
   if (finals.length === 0) return "no-final-state";
-  if (test.verdict === "allowed") return "unwitnessed";
+  if (test.verdict === "allowed") return "Inexpressible" in test.settings ? "inexpressible" : "unwitnessed";
   return test.verdict === "unspecified" || test.verdict === "unstated" ? "informative" : "ok";
 }
 
