@@ -34,8 +34,9 @@ export class Gather {
   end = 0;
   strideLevel = 0;
   readonly #local: KPtr[] = [];
+  /** Batch pages, which the gather keeps to its end; how many of them hold pages, and how many the last of those. */
   readonly #batches: KPtr[] = [];
-  /** Pages in the last batch page. */
+  #active = 0;
   #used = 0;
 
   constructor(mm: KPtr, extent: "range" | "fullmm") {
@@ -55,12 +56,12 @@ export class Gather {
    * @returns true if that filled the batch: nextBatch() before the next page
    */
   addPage(k: Context, page: KPtr): boolean {
-    const count = this.#batches.length;
-    if (count === 0) {
+    const active = this.#active;
+    if (active === 0) {
       this.#local.push(page);
       return this.#local.length === GATHER_BUNDLE;
     }
-    const base = memoryOf(k).frames.physical(this.#batches[count - 1]!) + BATCH_HEADER_BYTES;
+    const base = memoryOf(k).frames.physical(this.#batches[active - 1]!) + BATCH_HEADER_BYTES;
     batchEntry.set(k.ram, kptrOf(base + this.#used * 8), page);
     this.#used++;
     return this.#used === BATCH_PAGES;
@@ -118,28 +119,37 @@ export class Gather {
       m.putPage(k, this.#local[index]!);
     }
     this.#local.length = 0;
-    for (let index = 0; index < this.#batches.length; index++) {
-      const count = index === this.#batches.length - 1 ? this.#used : BATCH_PAGES;
+    for (let index = 0; index < this.#active; index++) {
+      const count = index === this.#active - 1 ? this.#used : BATCH_PAGES;
       const base = m.frames.physical(this.#batches[index]!) + BATCH_HEADER_BYTES;
       for (let entry = 0; entry < count; entry++) {
         if (k.point(COST_ATOMIC)) yield;
         m.putPage(k, batchEntry.get(ram, kptrOf(base + entry * 8)));
       }
-      m.putPage(k, this.#batches[index]!);
     }
-    this.#batches.length = 0;
+    this.#active = 0;
     this.#used = 0;
     if (m.frames.isOverfull(k)) yield* m.frames.drain(k);
   }
 
   /** tlb_next_batch(): a batch page, if one is to be had without waiting; false: flush() before the next page. */
   *nextBatch(k: Context): Work<boolean> {
-    if (this.#batches.length === MAX_BATCHES) return false;
-    const page = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
-    if (page === NULL) return false;
-    this.#batches.push(page);
+    if (this.#active === this.#batches.length) {
+      if (this.#active === MAX_BATCHES) return false;
+      const page = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
+      if (page === NULL) return false;
+      this.#batches.push(page);
+    }
+    this.#active++;
     this.#used = 0;
     return true;
+  }
+
+  /** tlb_batch_list_free(): at the end. */
+  freeBatches(k: Context): void {
+    const m = memoryOf(k);
+    for (const page of this.#batches) m.putPage(k, page);
+    this.#batches.length = 0;
   }
 
   #resetRange(): void {
@@ -168,6 +178,7 @@ export function* gatherFinish(k: Context, gather: Gather): Work {
     gather.strideLevel = 1;
   }
   yield* gather.flush(k);
+  gather.freeBatches(k);
   if (k.point(COST_ATOMIC)) yield;
   mmTlbFlushPending.add(k.ram, gather.mm, -1);
 }

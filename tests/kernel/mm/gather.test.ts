@@ -100,6 +100,29 @@ describe("mmu_gather", () => {
     expect(flushes).toEqual([[0, 6, true]]);
   });
 
+  test("a batch page serves again after a flush in between, and is given back at the end", () => {
+    const machine = new MmMachine();
+    const TABLE = 512;
+    let asked = 0;
+    machine.run(function* (k: Context): Work {
+      yield* mapPages(k, BASE, 2 * TABLE, 3, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED);
+      for (let page = 0; page < 20; page++) {
+        yield* store(k, BASE + page, page);
+        yield* store(k, BASE + TABLE + page, page);
+      }
+      const { frames } = machine.memory;
+      frames.failFallible = () => {
+        asked++;
+        return false;
+      };
+      const before = machine.freeFrames();
+      yield* unmapPages(k, BASE, 2 * TABLE);
+      expect(machine.freeFrames()).toBeGreaterThanOrEqual(before + 40);
+    });
+    expect(asked).toBe(1);
+    expect(machine.kernel.reports).toEqual([]);
+  });
+
   test("a gather that ends while another is open flushes everything, for what it found empty", () => {
     const machine = new MmMachine();
     machine.run(function* (k: Context): Work {
