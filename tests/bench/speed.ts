@@ -83,7 +83,10 @@ const shootdowns: Measurement = {
   better: "more",
   samples: SAMPLES,
   sample: () =>
-    rate({ program: "tlbshoot", args: [String(SHOOTDOWNS)], cpus: 2 }, counter("nr_tlb_remote_flush")),
+    rate(
+      { program: "tlbshoot", args: [String(SHOOTDOWNS)], cpus: 2 },
+      counter("nr_tlb_remote_flush_received"),
+    ),
 };
 
 export const SPEED: readonly Measurement[] = [
