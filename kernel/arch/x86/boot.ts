@@ -19,6 +19,7 @@ import { PERCPU, percpuOf } from "../../percpu.ts";
 import { Task, wakeUpNewTask } from "../../sched/index.ts";
 import { type I32Field, type KPtr, kptrOf, NULL } from "../../struct.ts";
 import { sendInit, sendStartup, setUpApic } from "./apic.ts";
+import { udelay } from "./delay.ts";
 import {
   CORE_AREA_BYTES,
   GDT_LIMIT,
@@ -73,6 +74,9 @@ import {
 export const DIRECT_MAP_HI: number = 0xffff_8880 | 0;
 /** Page of the trampoline; the vector of the start-up IPI is its number. */
 const TRAMPOLINE_PAGE = 8;
+const STARTUP_IPIS = 2;
+/** wakeup_secondary_cpu_via_init(): "some time to accept the IPI". */
+const STARTUP_ACCEPT_MICROSECONDS = 10;
 const TRAMPOLINE_CR3 = 0x8;
 const TRAMPOLINE_RIP = 0x10;
 const TRAMPOLINE_RSP = 0x18;
@@ -160,7 +164,11 @@ export function enterSecondary(kernel: Kernel, areas: BootAreas, cpu: X86Cpu): v
   cpuOnline.set(kernel.ram, percpuOf(kernel, cpu.id), 1);
 }
 
-/** do_boot_cpu(): INIT, then two start-up IPIs, then wait until the core says that it is there. */
+/**
+ * do_boot_cpu(): INIT, then two start-up IPIs, then wait until the core says that it is there. Delays as for processors
+ * since the P6 and the K8: none after INIT (smp_quirk_init_udelay()), and before and after the look at whether the APIC
+ * has sent a start-up IPI the short ones.
+ */
 export function* startSecondary(k: Context, target: number): Work {
   const { kernel, ram } = k;
   const cpu = k.cpu as X86Cpu;
@@ -172,9 +180,13 @@ export function* startSecondary(k: Context, target: number): Work {
   ram.write64(trampoline + TRAMPOLINE_CR0, CR0, 0);
   ram.write64(trampoline + TRAMPOLINE_CR4, cr4Of(kernel), 0);
   ram.write64(trampoline + TRAMPOLINE_EFER, EFER, 0);
-  for (const send of [sendInit, startup, startup]) {
+  if (k.point(COST_STEP)) yield;
+  sendInit(cpu, target);
+  for (let number = 1; number <= STARTUP_IPIS; number++) {
     if (k.point(COST_STEP)) yield;
-    send(cpu, target);
+    sendStartup(cpu, target, TRAMPOLINE_PAGE);
+    yield* udelay(k, STARTUP_ACCEPT_MICROSECONDS);
+    yield* udelay(k, STARTUP_ACCEPT_MICROSECONDS);
   }
   const online = cpuOnline.at(percpuOf(kernel, target));
   for (;;) {
@@ -183,10 +195,6 @@ export function* startSecondary(k: Context, target: number): Work {
     k.cpu.waitForWord(online);
     yield;
   }
-}
-
-function startup(cpu: X86Cpu, target: number): void {
-  sendStartup(cpu, target, TRAMPOLINE_PAGE);
 }
 
 /** cpu_init(): control registers, descriptor tables, system-call registers, local APIC. */

@@ -131,6 +131,22 @@ test.each(["timed", "random"] as const)(
   },
 );
 
+test.each([2, 4, 16])("bringing up %i cores takes 20 microseconds for each start-up IPI", (cpus) => {
+  const real = new RealMachine({ cpus, scheduler: "timed" }, [
+    function* (k) {
+      if (k.point(10)) yield;
+    },
+  ]);
+  expect(real.run()).toBe("power-off");
+  const timeUs = (text: string): number => {
+    const line = real.lines.find((each) => each.includes(text))!;
+    return Math.round(Number(/^\[ *([\d.]+)\]/.exec(line)![1]) * 1e6);
+  };
+  const perCore = (timeUs("Brought up") - timeUs("Bringing up")) / (cpus - 1);
+  expect(perCore).toBeGreaterThanOrEqual(40);
+  expect(perCore).toBeLessThan(42);
+});
+
 test("the same seed gives the same hashes, twice", () => {
   const hashes = [1, 2].map(() => {
     const real = new RealMachine({ cpus: 4, scheduler: "random", seed: 9 }, [
