@@ -20,7 +20,7 @@ import {
   OUTSIDE,
 } from "./descriptors.ts";
 import { Operation } from "./operation.ts";
-import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
+import { VECTOR_AC, VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
 import {
   CPL,
   CR4,
@@ -128,6 +128,7 @@ export class FarTransfer extends Operation {
     const bytes = words[M_A] as 2 | 4 | 8;
     const rspLo = (words[M_RSP] - bytes) | 0;
     const rspHi = (words[M_RSP + 1] - (words[M_RSP] >>> 0 < bytes ? 1 : 0)) | 0;
+    if (this.isMisaligned(rspLo, rspHi, bytes)) return this.delivery.fault(VECTOR_AC, 0);
     const privilege = words[CPL] === 3 ? USER : SUPERVISOR;
     const status = this.access.store(rspLo, rspHi, bytes, privilege, lo, hi);
     if (status !== DONE) return this.stopped(status, VECTOR_SS, 0);

@@ -3,10 +3,11 @@
  * fault: a step machine over the record in words.ts. A step ends before the memory access that could not be made now,
  * and is executed again when the operation goes on.
  */
-import { DONE, FAULT, type TranslationStatus } from "../../../mmu/index.ts";
-import type { TrapDelivery } from "./delivery.ts";
+import { CR0_AM, DONE, FAULT, type TranslationStatus } from "../../../mmu/index.ts";
+import { RFLAGS_AC } from "../../frontends/x86-64/state.ts";
+import { canonicalShift, type TrapDelivery } from "./delivery.ts";
 import type { SystemAccess } from "./system-access.ts";
-import { M_CROSSING, M_FAULT_PC, M_KIND, M_STEP } from "./words.ts";
+import { CPL, CR0, CR4, M_CROSSING, M_FAULT_PC, M_KIND, M_STEP, SYSTEM_FLAGS } from "./words.ts";
 
 export abstract class Operation {
   protected readonly words: Int32Array;
@@ -49,5 +50,17 @@ export abstract class Operation {
    */
   protected stopped(status: TranslationStatus, vector: number, error: number): TranslationStatus {
     return status === FAULT ? this.delivery.accessFault(vector, error) : status;
+  }
+
+  /**
+   * Alignment is checked and this access at CPL 3 is not aligned: #AC(0), after what a non-canonical address is and
+   * before page faults (vol. 3A 6.15, #AC).
+   */
+  protected isMisaligned(lo: number, hi: number, bytes: number): boolean {
+    const words = this.words;
+    if (words[CPL] !== 3 || (lo & (bytes - 1)) === 0) return false;
+    if ((words[CR0] & CR0_AM) === 0 || (words[SYSTEM_FLAGS] & RFLAGS_AC) === 0) return false;
+    const shift = canonicalShift(words[CR4]);
+    return (hi << shift) >> shift === hi;
   }
 }

@@ -16,7 +16,7 @@ import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
 import { MICRO_NONE } from "./delivery.ts";
 import { Operation } from "./operation.ts";
 import { writeRegister } from "./segments.ts";
-import { VECTOR_GP } from "./vectors.ts";
+import { VECTOR_AC, VECTOR_GP } from "./vectors.ts";
 import {
   CPL,
   FS_BASE,
@@ -152,6 +152,7 @@ export class PortIo extends Operation {
       hi = (hi + words[base + 1] + (sum > 0xffff_ffff ? 1 : 0)) | 0;
       lo = sum | 0;
     }
+    if (this.isMisaligned(lo, hi, bytes)) return this.delivery.fault(VECTOR_AC, 0);
     const privilege: Privilege = words[CPL] === 3 ? USER : SUPERVISOR;
     const status = output
       ? this.access.load(lo, hi, bytes, privilege)

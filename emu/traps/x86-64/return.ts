@@ -56,7 +56,7 @@ import {
 import { readRflags, writeRflags } from "./flags.ts";
 import { Operation } from "./operation.ts";
 import type { SystemAccess } from "./system-access.ts";
-import { VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
+import { VECTOR_AC, VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./vectors.ts";
 import {
   CPL,
   CR4,
@@ -186,6 +186,7 @@ export class TrapReturn extends Operation {
     const bytes = words[M_A];
     const privilege = words[CPL] === 3 ? USER : SUPERVISOR;
     const access = this.access;
+    if (this.isMisaligned(words[M_RSP], words[M_RSP + 1], bytes)) return this.delivery.fault(VECTOR_AC, 0);
     const status =
       bytes === 8
         ? access.load64(words[M_RSP], words[M_RSP + 1], privilege)

@@ -225,6 +225,25 @@ describe("IRETQ", () => {
     expect(frame(rig, rig.core)[4]).toBe(0x5_0ff0n);
   });
 
+  it.each<[string, "user" | "kernel", bigint, number | null]>([
+    ["at CPL 3 with AC set is #AC(0)", "user", 0x4_0202n, 17],
+    ["at CPL 3 without AC works", "user", 0x202n, null],
+    ["at CPL 0 works, whatever AC is", "kernel", 0x4_0202n, null],
+  ])("a stack that is not aligned %s", (_name, privilege, rflags, vector) => {
+    const rig = new Rig();
+    const { core } = rig;
+    rig.start(core, privilege);
+    core.writeRflags(Number(rflags));
+    setRegister(core, RSP, BigInt(FRAME + 4));
+    [0x40_1234n, BigInt(USER_CS), 0x202n, BigInt(USER_RSP), BigInt(USER_SS)].forEach((word, i) => {
+      rig.write64(FRAME + 4 + i * 8, word);
+    });
+    core.returnFromTrap();
+    finish(core);
+    expect(vector === null ? rip(core) : vectorAt(core)).toBe(vector ?? 0x40_1234n);
+    if (vector !== null) expect(frame(rig, core, 1)).toEqual([0n]);
+  });
+
   it("IRETD pops five doublewords, IRET five words", () => {
     for (const bytes of [4, 2] as const) {
       const rig = new Rig();
