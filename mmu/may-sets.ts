@@ -144,6 +144,7 @@ export class MaySets {
 
   /** Translations that found no place and are not judged: 0 in a sound run. */
   get lost(): number {
+    this.sync();
     return this.#records.lost;
   }
 

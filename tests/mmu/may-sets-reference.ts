@@ -52,6 +52,14 @@ export class ReferenceMaySets {
     }));
   }
 
+  save(): ReferenceCore[] {
+    return structuredClone(this.cores);
+  }
+
+  restore(saved: readonly ReferenceCore[]): void {
+    this.cores.splice(0, this.cores.length, ...structuredClone(saved as ReferenceCore[]));
+  }
+
   load(core: number, root: number, pcid: number, flush: boolean): void {
     const at = this.cores[core]!;
     at.root = root;
