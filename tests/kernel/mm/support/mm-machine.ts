@@ -11,11 +11,14 @@ import { X86Entry } from "../../../../kernel/arch/x86/entry.ts";
 import { pageFault } from "../../../../kernel/arch/x86/fault.ts";
 import { X86Mmu } from "../../../../kernel/arch/x86/mmu.ts";
 import { REGS_CS, REGS_FLAGS, REGS_ORIG_AX } from "../../../../kernel/arch/x86/pt-regs.ts";
+import { X86Tlb } from "../../../../kernel/arch/x86/tlb.ts";
+import type { Overrides } from "../../../../kernel/broken/index.ts";
 import type { Context, Work } from "../../../../kernel/context.ts";
 import { Kernel } from "../../../../kernel/kernel.ts";
 import { irqRestore, irqSave } from "../../../../kernel/locking/index.ts";
 import type { FaultDesign } from "../../../../kernel/mm/designs/design.ts";
 import { Classic } from "../../../../kernel/mm/designs/index.ts";
+import { Gather } from "../../../../kernel/mm/gather.ts";
 import {
   allocateMm,
   dropUsersOfMm,
@@ -25,6 +28,7 @@ import {
   mmapAnonymous,
   munmap,
 } from "../../../../kernel/mm/index.ts";
+import { MmSteps } from "../../../../kernel/mm/mm-steps.ts";
 import { percpuOf } from "../../../../kernel/percpu.ts";
 import type { FaultSignal, ProcessSubsystem } from "../../../../kernel/process.ts";
 import { schedule, TASK_DEAD, type Task, wakeUpNewTask } from "../../../../kernel/sched/index.ts";
@@ -41,6 +45,8 @@ export interface MmOptions {
   readonly seed?: number;
   readonly design?: FaultDesign;
   readonly memoryMb?: number;
+  /** Classes of a broken variant, but for its design, which is given like any other. */
+  readonly classes?: Overrides;
   /** Makes the machine's memory (MachineOptions.memory). */
   readonly memory?: NonNullable<MachineOptions["memory"]>;
 }
@@ -67,7 +73,9 @@ export class MmMachine {
       ...(options.memory === undefined ? {} : { memory: options.memory }),
       console: (_stream, bytes) => this.lines.push(new TextDecoder().decode(bytes).trimEnd()),
     });
-    this.mmu = new X86Mmu({ levels, pcid: "pcid", pkeys: "pkeys" });
+    const { classes = {} } = options;
+    const tlbClass = classes.x86Tlb ?? X86Tlb;
+    this.mmu = new X86Mmu({ levels, pcid: "pcid", pkeys: "pkeys", tlbClass });
     const arch: ArchPort = {
       name: "x86-64",
       entry: new X86Entry(this.machine, { pagingLevels: levels, pageFault }),
@@ -80,7 +88,11 @@ export class MmMachine {
       seed: 1,
       init: { image: new Uint8Array(0), argv: ["tasks"], envp: [], stdin: () => new Uint8Array(0) },
     });
-    this.memory = new Memory(this.kernel, { design });
+    this.memory = new Memory(this.kernel, {
+      design,
+      steps: new (classes.steps ?? MmSteps)(),
+      gatherClass: classes.gather ?? Gather,
+    });
     this.kernel.memory = this.memory;
     this.machine.kernel = this.kernel;
   }
