@@ -25,6 +25,7 @@ export interface PageTableFormat {
   isPresent(lo: number, hi: number): boolean;
   isProtNone(lo: number, hi: number): boolean;
   isWritable(lo: number, hi: number): boolean;
+  isExecutable(lo: number, hi: number): boolean;
   isDirty(lo: number, hi: number): boolean;
   isYoung(lo: number, hi: number): boolean;
   /** No struct page is accounted for this mapping (zero page). */

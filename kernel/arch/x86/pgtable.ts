@@ -63,6 +63,9 @@ export class X86PageTableFormat implements PageTableFormat {
   isWritable(lo: number, _hi: number): boolean {
     return (lo & PTE_RW) !== 0;
   }
+  isExecutable(_lo: number, hi: number): boolean {
+    return (hi & PTE_HI_XD) === 0;
+  }
   /** @hot */
   isDirty(lo: number, _hi: number): boolean {
     return (lo & PTE_D) !== 0;
