@@ -11,6 +11,8 @@ const USERLAND = fileURLToPath(new URL("../../userland", import.meta.url));
 const SOURCES = join(USERLAND, "scenarios");
 const PAGE = 4096n;
 const MAX_FILE_BYTES = 24 << 10;
+/** struct scenario_thread: function, core, how it parks, what it touches. */
+const THREAD_BYTES = 24;
 
 /** Races that a scenario may name beside the catalogue's A01 … C28. */
 const NAMED_RACES = ["early-ack", "no-pte-same"];
@@ -120,13 +122,13 @@ describe.each(all)("$name", (scenario) => {
     };
     const count = view.getUint32(fileOffset("scenario_thread_count"), true);
     const threads = fileOffset("scenario_threads");
-    const cores = Array.from({ length: count }, (_, index) => view.getUint32(threads + index * 16 + 8, true));
+    const cores = Array.from({ length: count }, (_, index) => view.getUint32(threads + index * THREAD_BYTES + 8, true));
     expect(cores[0]).toBe(0);
     expect(cores.slice(1)).not.toContain(0);
     expect(Math.max(...cores)).toBeLessThan(scenario.cores);
     expect(count).toBeLessThanOrEqual(scenario.tasks);
     for (let index = 0; index < count; index++) {
-      const function_ = symbols.at(view.getBigUint64(threads + index * 16, true))!;
+      const function_ = symbols.at(view.getBigUint64(threads + index * THREAD_BYTES, true))!;
       expect(function_.offset).toBe(0);
       expect(function_.symbol.va / PAGE, "a thread's code is on the page of scenario_thread").toBe(
         symbols.find("scenario_thread")!.va / PAGE,

@@ -107,7 +107,7 @@ int scenario_process(void (*run)(void), unsigned core)
 {
 	require(process_count < SCENARIO_MAX_PROCESSES);
 	void *stack = prepare_stack(SCENARIO_MAX_THREADS + process_count, scenario_park_asleep, leave);
-	long pid = arch_scenario_clone(SIGCHLD, stack, run, 0);
+	long pid = arch_scenario_clone(SIGCHLD, stack, run, 0, 0);
 	require(pid > 0);
 	processes[process_count].pid = (int)pid;
 	processes[process_count++].core = core;
@@ -132,8 +132,10 @@ static void start_thread(unsigned index)
 	int sleeps = thread->parks == SCENARIO_SLEEPS || shares_core(index);
 	void *stack = prepare_stack(index, sleeps ? scenario_park_asleep : scenario_park, leave);
 	void (*run)(void) = is_native ? (void (*)(void))native_entry : thread->run;
-	long tid = arch_scenario_clone(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
-				       stack, run, (void *)thread);
+	unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	if (thread->touches)
+		flags |= CLONE_CHILD_SETTID;
+	long tid = arch_scenario_clone(flags, stack, run, thread, thread->touches);
 	require(tid > 0);
 	send_to((int)tid, thread->core);
 }

@@ -32,11 +32,16 @@ struct scenario_thread {
 	void (*run)(void);
 	unsigned core;
 	enum { SCENARIO_SPINS, SCENARIO_SLEEPS } parks; /* a thread that shares its core sleeps in any case */
+	volatile void *touches; /* a word that the kernel stores to on that core before the thread begins */
 };
 extern const struct scenario_thread scenario_threads[];
 extern const unsigned scenario_thread_count;
 
-/* The threads as {function, core} or {function, core, SCENARIO_SLEEPS}; thread 0 is first and has core 0 for itself. */
+/*
+ * The threads as {function, core}, thread 0 first; it has core 0 for itself. With `.parks = SCENARIO_SLEEPS` the core
+ * is idle when the function has returned. With `.touches = TOUCH(page)` the core begins with a writable translation of
+ * that page; core 0 has those that setup() has used.
+ */
 #define SCENARIO_THREADS(...) \
 	const struct scenario_thread scenario_threads[] = {__VA_ARGS__}; \
 	const unsigned scenario_thread_count = sizeof scenario_threads / sizeof *scenario_threads
@@ -91,6 +96,7 @@ static inline void require(int condition)
 /* The address of a page, and its first word. */
 #define ADDRESS(page) ((void *)(AREA + (page)*PAGE))
 #define WORD(page) ((volatile uint64_t *)(AREA + (page)*PAGE))
+#define TOUCH(page) ((volatile void *)(AREA + (page)*PAGE + PAGE - 8)) /* the last one, which nobody else uses */
 
 /* The calls on `count` pages from page `first`, and their results. */
 static inline long map_pages(unsigned long first, unsigned long count, int prot)

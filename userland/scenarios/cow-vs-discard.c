@@ -16,8 +16,6 @@ static int stale;
 
 static void store_and_load(void)
 {
-	uint64_t value;
-	try_load(WORD(0), &value);
 	*WORD(1) = 1;
 	if (is_discarded && *WORD(0))
 		stale = 1;

@@ -7,19 +7,13 @@
  * check: I7 I1
  *
  * mmap with MAP_FIXED unmaps what was there. No fault may be served in the new mapping before the old page has
- * left every TLB, or two cores see two pages at one address.
+ * left every TLB, or two cores see two pages at one address. Once a store has succeeded, in the old page or the
+ * new one, nobody may load what was there before.
  */
 #include "scenario.h"
 
-static int went_back;
-
-static void load(void)
-{
-	uint64_t first = *WORD(0);
-	uint64_t second = *WORD(0);
-	if (first != 1 && second == 1)
-		went_back = 1;
-}
+static volatile int is_stored;
+static int is_stale;
 
 static void replace(void)
 {
@@ -28,10 +22,17 @@ static void replace(void)
 
 static void fault(void)
 {
-	try_store(WORD(0), 2);
+	*WORD(0) = 2;
+	is_stored = 1;
 }
 
-SCENARIO_THREADS({load, 0}, {replace, 1}, {fault, 2});
+static void load(void)
+{
+	if (is_stored && *WORD(0) == 1)
+		is_stale = 1;
+}
+
+SCENARIO_THREADS({replace, 0}, {fault, 1}, {load, 2, .touches = TOUCH(0)});
 
 void setup(void)
 {
@@ -41,5 +42,5 @@ void setup(void)
 
 int check(void)
 {
-	return !went_back && *WORD(0) != 1 ? 0 : 1;
+	return !is_stale && *WORD(0) != 1 ? 0 : 1;
 }

@@ -8,7 +8,8 @@
  * check: I1 I4
  *
  * The fault decides by the rights that it saw. If it installs its entry after mprotect has passed over the table,
- * the page stays writable.
+ * the page stays writable. Page 0 is present, so that mprotect has something to flush and waits for the other
+ * core.
  */
 #include "scenario.h"
 
@@ -21,7 +22,7 @@ static void fault(void)
 
 static void protect(void)
 {
-	protect_pages(1, 1, PROT_READ);
+	protect_pages(0, 2, PROT_READ);
 }
 
 SCENARIO_THREADS({fault, 0}, {protect, 1});

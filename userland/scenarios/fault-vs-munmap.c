@@ -7,8 +7,9 @@
  * tasks: 2
  * check: I1
  *
- * Page 0 is present, so that the fault at page 1 finds table and anon_vma and commits without mmap_lock. A fault
- * that checks too early installs an entry behind the writer's pass over the table.
+ * Pages 0 and 2 are present, so that the fault at page 1 finds table and anon_vma and commits without mmap_lock. A
+ * fault that checks too early installs an entry behind the writer's pass over the table: the writer waits there until
+ * the other core has flushed page 0, and a fault that has interrupts off goes on first.
  */
 #include "scenario.h"
 
@@ -19,21 +20,22 @@ static void fault(void)
 
 static void unmap(void)
 {
-	unmap_pages(1, 1);
+	unmap_pages(0, 2);
 }
 
 SCENARIO_THREADS({fault, 0}, {unmap, 1});
 
 void setup(void)
 {
-	provide(0, 2, 0);
+	provide(0, 3, 0);
 	*WORD(0) = 1;
+	*WORD(2) = 1;
 }
 
 int check(void)
 {
 	uint64_t value;
-	if (*WORD(0) != 1)
+	if (*WORD(2) != 1)
 		return 1;
-	return try_load(WORD(1), &value) ? 0 : 2;
+	return try_load(WORD(0), &value) && try_load(WORD(1), &value) ? 0 : 2;
 }

@@ -19,7 +19,7 @@ static void protect_other(void)
 
 static void protect(void)
 {
-	protect_pages(1, 1, PROT_READ);
+	protect_pages(0, 2, PROT_READ);
 }
 
 static void fault(void)
@@ -31,7 +31,7 @@ SCENARIO_THREADS({protect_other, 0}, {protect, 1}, {fault, 2});
 
 void setup(void)
 {
-	provide(0, 2, 0);
+	provide(0, 3, 0);
 	provide(8, 1, 0);
 	*WORD(0) = 1;
 }

@@ -22,10 +22,8 @@ static void discard(void)
 	sys_futex(&is_discarded, FUTEX_WAKE, 1, 0);
 }
 
-static void load_sleep_load(void)
+static void sleep_and_load(void)
 {
-	uint64_t value;
-	try_load(WORD(0), &value);
 	do {
 		sys_futex(&is_discarded, FUTEX_WAIT, 0, 0);
 	} while (!is_discarded);
@@ -33,7 +31,7 @@ static void load_sleep_load(void)
 		stale = 1;
 }
 
-SCENARIO_THREADS({discard, 0}, {load_sleep_load, 1});
+SCENARIO_THREADS({discard, 0}, {sleep_and_load, 1, .touches = TOUCH(0)});
 
 void setup(void)
 {

@@ -7,10 +7,12 @@
  * tasks: 3
  * check: I4 I3
  *
- * A process shares core 1 with thread 1 and does nothing but sleep. On the way back the core must either be in the
- * mask when the flush looks, or see its generation.
+ * A process shares core 1 with thread 1, and they take turns. On the way back to the thread the core must either
+ * be in the mask when the flush looks, or see its generation.
  */
 #include "scenario.h"
+
+#define TURNS 3
 
 static volatile int is_discarded;
 static int stale;
@@ -21,24 +23,26 @@ static void discard(void)
 	is_discarded = 1;
 }
 
-static void load_switch_load(void)
+static void switch_and_load(void)
 {
-	uint64_t value;
-	try_load(WORD(0), &value);
-	sys_sched_yield();
-	if (is_discarded && *WORD(0))
-		stale = 1;
+	for (unsigned i = 0; i < TURNS; i++) {
+		sys_sched_yield();
+		if (is_discarded && *WORD(0))
+			stale = 1;
+	}
 }
 
-static void sleep_at_once(void)
+static void take_turns(void)
 {
+	for (unsigned i = 1; i < TURNS; i++)
+		sys_sched_yield();
 }
 
-SCENARIO_THREADS({discard, 0}, {load_switch_load, 1});
+SCENARIO_THREADS({discard, 0}, {switch_and_load, 1, .touches = TOUCH(0)});
 
 void setup(void)
 {
-	scenario_process(sleep_at_once, 1);
+	scenario_process(take_turns, 1);
 	provide(0, 1, 1);
 }
 

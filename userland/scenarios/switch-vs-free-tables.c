@@ -7,32 +7,35 @@
  * tasks: 3
  * check: I4 I2 I3
  *
- * A process shares core 1 with thread 1. As long as the core walks the old root it must be in the mask, or it is
- * not told that the tables go.
+ * A process shares core 1 with thread 1, and they take turns. As long as the core walks the old root it must be in
+ * the mask, or it is not told that the tables go.
  */
 #include "scenario.h"
+
+#define TURNS 3
 
 static void unmap(void)
 {
 	unmap_pages(0, 2);
 }
 
-static void load_and_switch(void)
+static void switch_away(void)
 {
-	uint64_t value;
-	try_load(WORD(0), &value);
-	sys_sched_yield();
+	for (unsigned i = 0; i < TURNS; i++)
+		sys_sched_yield();
 }
 
-static void sleep_at_once(void)
+static void take_turns(void)
 {
+	for (unsigned i = 1; i < TURNS; i++)
+		sys_sched_yield();
 }
 
-SCENARIO_THREADS({unmap, 0}, {load_and_switch, 1});
+SCENARIO_THREADS({unmap, 0}, {switch_away, 1, .touches = TOUCH(0)});
 
 void setup(void)
 {
-	scenario_process(sleep_at_once, 1);
+	scenario_process(take_turns, 1);
 	provide(0, 2, 1);
 }
 

@@ -15,8 +15,6 @@ static uint64_t left;
 
 static void discard_and_load(void)
 {
-	uint64_t before;
-	try_load(WORD(0), &before);
 	advise_pages(0, 1, MADV_DONTNEED);
 	left = *WORD(0);
 }

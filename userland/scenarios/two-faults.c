@@ -1,7 +1,6 @@
 /*
  * scenario: two-faults
  * about: two threads store to different words of one untouched page
- * races: no-pte-same
  * litmus: 79
  * cores: 2
  * tasks: 2

@@ -5,10 +5,11 @@
 
 /*
  * clone() with these flags; the child runs run(argument) on the stack given, whose top word is where run() returns
- * to. Result: its pid, or -errno. The child's first instruction has the symbol scenario_thread; it reaches run()
+ * to. `child_tid` is for CLONE_CHILD_SETTID. Result: its pid, or -errno. The child's first instruction has the symbol scenario_thread; it reaches run()
  * without touching memory.
  */
-long arch_scenario_clone(unsigned long flags, void *stack, void (*run)(void), void *argument);
+long arch_scenario_clone(unsigned long flags, void *stack, void (*run)(void), const void *argument,
+			 const volatile void *child_tid);
 
 /*
  * Accesses that may take SIGSEGV. R11 says where to go on, and it is the address right behind the access, so that

@@ -1,7 +1,6 @@
 /*
- * arch_scenario_clone(RDI flags, RSI stack, RDX run, RCX argument). The kernel keeps all registers but RAX, RCX
- * and R11, in the child too. R8 is the thread pointer for CLONE_SETTLS only, RDX and R10 are the tid words for flags
- * that are not used.
+ * arch_scenario_clone(RDI flags, RSI stack, RDX run, RCX argument, R8 child_tid). The kernel keeps all registers but RAX, RCX
+ * and R11, in the child too. R8 is then the thread pointer, for CLONE_SETTLS only.
  */
 	.section .text.scenario, "ax", @progbits
 	.globl arch_scenario_clone, scenario_thread
@@ -9,9 +8,9 @@
 	.type scenario_thread, @function
 arch_scenario_clone:
 	movq %rdx, %r9
+	movq %r8, %r10
 	movq %rcx, %r8
 	xorl %edx, %edx
-	xorl %r10d, %r10d
 	movl $56, %eax
 	syscall
 	.size arch_scenario_clone, . - arch_scenario_clone
