@@ -7,7 +7,9 @@ import { bootCommand } from "./commands/boot.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { listCommand } from "./commands/list.ts";
 import { litmusCommand } from "./commands/litmus.ts";
+import { replayCommand } from "./commands/replay.ts";
 import { runCommand, splitGuestArguments } from "./commands/run.ts";
+import { stressCommand } from "./commands/stress.ts";
 import { tieNegativeValues } from "./options.ts";
 import { ROOT } from "./programs.ts";
 import { STATUS_USAGE } from "./verdict.ts";
@@ -26,9 +28,11 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
       .command(bootCommand)
       .command(runCommand(guest))
       .command(listCommand)
+      .command(stressCommand)
+      .command(replayCommand)
       .command(litmusCommand)
       .command(demoCommand)
-      .demandCommand(1, "say what to do: boot, run, list, litmus or demo")
+      .demandCommand(1, "say what to do: boot, run, stress, replay, litmus, list or demo")
       .strict()
       .version(`faultline ${version()}`)
       .help()

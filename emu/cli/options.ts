@@ -30,14 +30,14 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
   return yargs
     .option("arch", { type: "string", describe: "architecture of the machine" })
     .option("machine", { type: "string", describe: "machine, see `faultline list machines`" })
-    .option("cpus", number("--cpus", 4, "number of cores"))
+    .option("cpus", numberOption("--cpus", 4, "number of cores"))
     .option("mem", { type: "string", default: "256M", describe: "guest RAM, with K, M or G" })
     .option("mm", {
       type: "string",
       default: "classic",
       describe: "fault design, see `faultline list designs`",
     })
-    .option("seed", number("--seed", 1, "seed of everything that is random"))
+    .option("seed", numberOption("--seed", 1, "seed of everything that is random"))
     .option("scheduler", {
       choices: ["timed", "random"] as const,
       default: "timed" as const,
@@ -55,11 +55,19 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
     })
     .option(
       "max-instructions",
-      number("--max-instructions", DEFAULT_MAX_INSTRUCTIONS, "stop after so many instructions (status 124)"),
+      numberOption(
+        "--max-instructions",
+        DEFAULT_MAX_INSTRUCTIONS,
+        "stop after so many instructions (status 124)",
+      ),
     )
     .option(
       "timeout",
-      number("--timeout", DEFAULT_TIMEOUT_SECONDS, "stop after so many seconds of host time (status 124)"),
+      numberOption(
+        "--timeout",
+        DEFAULT_TIMEOUT_SECONDS,
+        "stop after so many seconds of host time (status 124)",
+      ),
     )
     .option("trace", {
       type: "string",
@@ -68,7 +76,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
 }
 
 /** An option that takes a number. yargs would turn other words into NaN, and the message could not show them. */
-function number(name: string, byDefault: number, describe: string): Options {
+export function numberOption(name: string, byDefault: number, describe: string): Options {
   return {
     type: "string",
     default: byDefault,
@@ -103,9 +111,9 @@ export function tieNegativeValues(words: readonly string[]): string[] {
 
 /** @throws UserError */
 export function checkMachineArguments(args: MachineArguments, model: MachineModel): void {
-  whole(args.cpus, "--cpus", 1, model.maxCores);
-  whole(args.seed, "--seed", 0, 2 ** 32 - 1);
-  whole(args.maxInstructions, "--max-instructions", 1, Number.MAX_SAFE_INTEGER);
+  wholeNumber(args.cpus, "--cpus", 1, model.maxCores);
+  wholeNumber(args.seed, "--seed", 0, 2 ** 32 - 1);
+  wholeNumber(args.maxInstructions, "--max-instructions", 1, Number.MAX_SAFE_INTEGER);
   if (!(args.timeout > 0))
     throw new UserError("is not a positive number", `--timeout ${args.timeout}`, "give seconds of host time");
 }
@@ -158,7 +166,8 @@ export function memoryBytes(text: string): number {
   return bytes;
 }
 
-function whole(value: number, where: string, least: number, most: number): void {
+/** @throws UserError unless it is a whole number of the range */
+export function wholeNumber(value: number, where: string, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new UserError("is out of range", `${where} ${value}`, `give a whole number from ${least} to ${most}`);
 }

@@ -26,26 +26,3 @@ export interface Finding {
   /** A known defect of the published design (docs/FINDINGS.md), or null. */
   known: string | null;
 }
-
-/** Adds findings of another part of a campaign; the earliest run's schedule stays. */
-export function mergeFindings(into: Map<string, Finding>, more: Iterable<Finding>): void {
-  for (const finding of more) {
-    const key = keyOf(finding);
-    const same = into.get(key);
-    if (same === undefined) {
-      into.set(key, { ...finding });
-      continue;
-    }
-    same.count += finding.count;
-    if (finding.firstRun < same.firstRun) {
-      same.firstRun = finding.firstRun;
-      same.firstSeed = finding.firstSeed;
-      same.schedule = finding.schedule;
-    }
-  }
-}
-
-/** Of one scenario and one design. */
-export function keyOf(finding: Finding): string {
-  return `${finding.schedule.scenario} ${finding.schedule.design} ${finding.signature}`;
-}

@@ -12,7 +12,7 @@ import {
   type Strategy,
 } from "../../emu/schedulers/index.ts";
 import { type RunResult, World, type WorldOptions } from "../world/world.ts";
-import { type Finding, keyOf, signatureOf } from "./finding.ts";
+import { type Finding, signatureOf } from "./finding.ts";
 import { knownDefect } from "./known.ts";
 import type { Schedule } from "./schedule-file.ts";
 import { shrink } from "./shrink.ts";
@@ -37,7 +37,18 @@ export interface UnitResult {
   /** Agents and events of a run under the simplest schedule: n and k of pct's bound. */
   readonly agents: number;
   readonly steps: number;
+  /** By signature. */
   readonly findings: Finding[];
+  /** More of what was known before. */
+  readonly repeats: { readonly signature: string; count: number }[];
+}
+
+/** Runs first, first + stride, … below end. */
+export interface UnitPart {
+  readonly first: number;
+  readonly end: number;
+  readonly stride: number;
+  readonly known: readonly string[];
 }
 
 export class Unit {
@@ -68,10 +79,9 @@ export class Unit {
     return new RandomNumbers((this.#options.seed * 0x1_0001 + run) | 0).below(0x7fff_ffff) + 1;
   }
 
-  /** Runs numbers first, first + stride, … below end. @param until looked at between runs: true ends early */
-  run(first: number, end: number, stride: number, until: () => boolean): UnitResult {
+  /** Runs the part; a violation whose signature is known is counted and needs no schedule. */
+  run({ first, end, stride, known }: UnitPart): UnitResult {
     const { scenario, design } = this.#options;
-    const findings = new Map<string, Finding>();
     const result: UnitResult = {
       scenario: scenario.name,
       design,
@@ -81,16 +91,16 @@ export class Unit {
       agents: this.agents,
       steps: this.#steps,
       findings: [],
+      repeats: [],
     };
-    for (let run = first; run < end && !until(); run += stride) {
+    for (let run = first; run < end; run += stride) {
       const seed = this.seedOf(run);
       const ended = this.world.run(this.#strategy(seed), { seed });
       result.runs++;
       result.events += ended.events;
       if (ended.end === "stalled") result.unfinished++;
-      if (ended.judgement !== null) this.#note(findings, run, seed, ended);
+      if (ended.judgement !== null) this.#note(result, known, run, seed, ended);
     }
-    result.findings.push(...findings.values());
     return result;
   }
 
@@ -100,28 +110,32 @@ export class Unit {
     return new Pct({ seed, depth, steps: this.#steps, agents: this.agents });
   }
 
-  #note(findings: Map<string, Finding>, run: number, seed: number, ended: RunResult): void {
+  #note(result: UnitResult, known: readonly string[], run: number, seed: number, ended: RunResult): void {
     const judgement = ended.judgement!;
     const signature = signatureOf(judgement);
-    const { design, scheduler, depth } = this.#options;
-    const same = [...findings.values()].find((finding) => finding.signature === signature);
+    const same =
+      result.findings.find((finding) => finding.signature === signature) ??
+      result.repeats.find((repeat) => repeat.signature === signature);
     if (same !== undefined) {
       same.count++;
       return;
     }
+    if (known.includes(signature)) {
+      result.repeats.push({ signature, count: 1 });
+      return;
+    }
+    const { design, scheduler, depth } = this.#options;
     const how = scheduler === "pct" ? `pct depth ${depth}` : scheduler;
-    const found = `${how}, run ${run} of seed ${this.#options.seed}`;
-    const finding: Finding = {
+    result.findings.push({
       signature,
       invariant: judgement.invariant,
       text: judgement.text,
       count: 1,
       firstRun: run,
       firstSeed: seed,
-      schedule: this.#schedule(seed, ended, found),
+      schedule: this.#schedule(seed, ended, `${how}, run ${run} of seed ${this.#options.seed}`),
       known: knownDefect(design, signature),
-    };
-    findings.set(keyOf(finding), finding);
+    });
   }
 
   #schedule(seed: number, ended: RunResult, found: string): Schedule {

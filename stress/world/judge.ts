@@ -40,7 +40,12 @@ export class Judge {
   #ledgerTotal = 0;
   #stopsAtExit = false;
 
-  constructor(machine: Machine, kernel: Kernel, options: WorldOptions) {
+  constructor(
+    machine: Machine,
+    kernel: Kernel,
+    options: WorldOptions,
+    watcher: Partial<KernelObserver> | null,
+  ) {
     this.#machine = machine;
     this.#kernel = kernel;
     this.#options = options;
@@ -50,7 +55,8 @@ export class Judge {
       assertionFailed: (k, text) => this.#assertion(k, text),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
     };
-    this.#observer = observerOf([assertions, ...this.#parts.map((part) => part.events)]);
+    const listeners = [assertions, ...this.#parts.map((part) => part.events)];
+    this.#observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
   }
 
   /** The start state is reached. */

@@ -15,8 +15,16 @@ import {
   type Strategy,
 } from "../../emu/schedulers/index.ts";
 import { StartState } from "../../emu/start-state.ts";
+import type { TraceSink } from "../../emu/trace.ts";
 import { UserError } from "../../emu/user-error.ts";
-import { createKernel, type Kernel, loadInit, type Memory, TASK_DEAD } from "../../kernel/index.ts";
+import {
+  createKernel,
+  type Kernel,
+  type KernelObserver,
+  loadInit,
+  type Memory,
+  TASK_DEAD,
+} from "../../kernel/index.ts";
 import { USER } from "../../mmu/index.ts";
 import type { Scenario } from "../scenarios/index.ts";
 import { Judge, type Judgement } from "./judge.ts";
@@ -33,6 +41,8 @@ export interface WorldOptions {
   readonly tlb: "typical" | "adversarial";
   /** Parts of the oracle that are left out, by name: to measure what each costs. */
   readonly withoutParts?: readonly string[];
+  /** Hears of everything that the oracle hears of, and of the machine's events. */
+  readonly watch?: (machine: Machine) => TraceSink & { readonly observer: Partial<KernelObserver> };
   /** Kernel assertions that do not count, by their first words: what they hide is to show. */
   readonly assertionsOff?: readonly string[];
 }
@@ -126,13 +136,15 @@ export class World {
       maxFairEvents: MAX_FAIR_EVENTS,
       maxTimers: MAX_TIMERS,
     });
-    this.#judge = new Judge(machine, kernel, options);
+    const watcher = options.watch?.(machine) ?? null;
+    this.#judge = new Judge(machine, kernel, options, watcher?.observer ?? null);
     kernel.boot();
     this.#bringToStart();
     const { seed } = this.program;
     this.#seedPa = machine.cores[0]!.mmu.probe(seed.lo, seed.hi);
     this.#judge.mark();
     this.#start = new StartState(machine);
+    machine.events.sink = watcher;
     this.output = "";
   }
 

@@ -1,11 +1,12 @@
-/** `faultline list machines|designs|programs|broken`. */
+/** `faultline list machines|designs|programs|scenarios|broken`. */
 import type { Argv, CommandModule } from "yargs";
 import { listBroken, listDesigns } from "../../../kernel/index.ts";
+import { scenarios } from "../../../stress/scenarios/index.ts";
 import { MACHINE_MODELS } from "../../machines/index.ts";
 import { programs } from "../programs.ts";
 import { type Cell, type Column, formatTable } from "../table.ts";
 
-const WHAT = ["machines", "designs", "programs", "broken"] as const;
+const WHAT = ["machines", "designs", "programs", "scenarios", "broken"] as const;
 type What = (typeof WHAT)[number];
 
 interface ListArguments {
@@ -67,6 +68,26 @@ function listing(what: What): Listing {
         objects,
       };
     }
+    case "scenarios": {
+      const objects = scenarios();
+      return {
+        columns: [
+          name,
+          { title: "cores", align: "right" },
+          { title: "tasks", align: "right" },
+          { title: "races", align: "left" },
+          description,
+        ],
+        rows: objects.map((each) => [
+          each.name,
+          each.cores,
+          each.tasks,
+          each.races.join(" "),
+          each.description,
+        ]),
+        objects,
+      };
+    }
     case "programs": {
       const objects = programs();
       return {
@@ -94,7 +115,7 @@ function withNeeds(title: string, needs: readonly string[]): string {
 
 export const listCommand: CommandModule<object, ListArguments> = {
   command: "list <what>",
-  describe: "list machines, fault designs, guest programs or broken variants of the kernel",
+  describe: "list machines, fault designs, guest programs, stress scenarios or broken variants of the kernel",
   builder: (yargs): Argv<ListArguments> =>
     yargs
       .positional("what", { choices: WHAT, demandOption: true, describe: "what to list" })

@@ -1,0 +1,310 @@
+/**
+ * `faultline stress [SCENARIO…]`: runs scenarios under many schedules and reports what breaks.
+ * `faultline stress merge FILES…`: adds up what shards found.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Argv, CommandModule } from "yargs";
+import { listDesigns, selectDesign } from "../../../kernel/index.ts";
+import {
+  type CampaignPlan,
+  type CampaignResults,
+  type Finding,
+  formatSchedule,
+  mergeResults,
+  parseResults,
+  runCampaign,
+} from "../../../stress/campaign/index.ts";
+import { findScenario, type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
+import { UserError } from "../../user-error.ts";
+import { numberOption, wholeNumber } from "../options.ts";
+import { formatNumber, formatTable } from "../table.ts";
+import { Progress } from "../terminal.ts";
+import { STATUS_VIOLATION } from "../verdict.ts";
+
+interface StressArguments {
+  readonly scenario: readonly string[] | undefined;
+  readonly runs: number;
+  readonly seed: number;
+  readonly scheduler: "random" | "pct";
+  readonly depth: number;
+  readonly mm: string;
+  readonly tlb: "typical" | "adversarial";
+  readonly jobs: number;
+  readonly shard: string;
+  readonly shrink: boolean;
+  readonly failFast: boolean;
+  readonly assertionOff: readonly string[];
+  readonly output: string;
+  readonly json: boolean;
+}
+
+const WORKER: string = fileURLToPath(new URL("./stress-worker.js", import.meta.url));
+/** In place of scenarios. */
+const MERGE = "merge";
+const RESULTS_FILE = "results.json";
+const DEFAULT_RUNS = 2000;
+const MAX_RUNS = 1e9;
+
+export const stressCommand: CommandModule<object, StressArguments> = {
+  command: "stress [scenario..]",
+  describe: "run scenarios under many schedules until something breaks",
+  builder: (yargs) =>
+    yargs
+      // Else the last of several scenarios is the only one.
+      .parserConfiguration({ "duplicate-arguments-array": true })
+      .positional("scenario", {
+        type: "string",
+        array: true,
+        describe:
+          "scenarios, see `faultline list scenarios`; default: all. Or: merge and results files of shards",
+      })
+      .option("runs", numberOption("--runs", DEFAULT_RUNS, "schedules of each scenario and design"))
+      .option("seed", numberOption("--seed", 1, "seed of the campaign"))
+      .option("scheduler", {
+        choices: ["random", "pct"] as const,
+        default: "pct" as const,
+        describe: "random walk, or random priorities with few changes (probabilistic concurrency testing)",
+      })
+      .option("depth", numberOption("--depth", 3, "pct: ordering constraints of the bugs to be found"))
+      .option("mm", { type: "string", default: "all", describe: "fault design, DESIGN+VARIANT, or all" })
+      .option("tlb", {
+        choices: ["typical", "adversarial"] as const,
+        default: "typical" as const,
+        describe: "TLBs of the machine's sizes, or ones that keep, drop and prefetch by seeded choice",
+      })
+      .option("jobs", numberOption("--jobs", availableParallelism(), "worker processes"))
+      .option("shard", {
+        type: "string",
+        default: "1/1",
+        describe: "i/n: every n-th run, beginning with the i-th",
+      })
+      .option("shrink", { type: "boolean", default: true, describe: "shrink the schedules of findings" })
+      .option("fail-fast", { type: "boolean", default: false, describe: "stop at the first finding" })
+      .option("assertion-off", {
+        type: "string",
+        array: true,
+        default: [],
+        describe: "a kernel assertion that is not to count, by its first words",
+      })
+      .option("output", {
+        type: "string",
+        default: "findings",
+        describe: "folder for results and schedule files",
+      })
+      .option("json", {
+        type: "boolean",
+        default: false,
+        describe: "print JSON",
+      }) as unknown as Argv<StressArguments>,
+  handler: async (args) => {
+    const [first, ...files] = args.scenario ?? [];
+    if (first === MERGE) {
+      merge(files, args.output, args.json);
+      return;
+    }
+    const plan = planOf(args);
+    const progress = new Progress();
+    const from = Date.now();
+    let interrupted = 0;
+    for (const [signal, status] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+    ] as const) {
+      process.once(signal, () => {
+        interrupted = status;
+      });
+    }
+    const total = Math.ceil(args.runs / plan.shards) * plan.units.length;
+    let written = 0;
+    const results = await runCampaign({
+      plan,
+      jobs: args.jobs,
+      worker: args.jobs === 1 ? null : WORKER,
+      onPart: (soFar) => {
+        const found = soFar.findings.length;
+        if (found > written) writeResults(soFar, args.output);
+        written = found;
+        progress.show(() => {
+          const rate = soFar.runs / ((Date.now() - from) / 1000);
+          return `${formatNumber(soFar.runs)} of ${formatNumber(total)} schedules, ${formatNumber(rate)}/s, ${found} findings`;
+        });
+      },
+      stops: (soFar) => interrupted !== 0 || (args.failFast && soFar.unexplained.length > 0),
+    });
+    progress.clear();
+    if (plan.shards > 1) writeResults(results, args.output);
+    report(results, args.output, args.json);
+    if (interrupted !== 0) process.exitCode = interrupted;
+  },
+};
+
+/** @throws UserError */
+function merge(files: readonly string[], output: string, json: boolean): void {
+  if (files.length === 0) {
+    throw new UserError("has nothing to add up", "stress merge", "give results.json of each shard");
+  }
+  const parts = files.map((name) => ({ name, results: parseResults(readText(name), name) }));
+  report(mergeResults(parts), output, json);
+}
+
+/** @throws UserError */
+function planOf(args: StressArguments): CampaignPlan {
+  wholeNumber(args.runs, "--runs", 1, MAX_RUNS);
+  wholeNumber(args.seed, "--seed", 0, 2 ** 31);
+  wholeNumber(args.depth, "--depth", 1, 20);
+  wholeNumber(args.jobs, "--jobs", 1, 512);
+  const names = args.scenario ?? [];
+  const chosen: readonly Scenario[] = names.length === 0 ? scenarios() : names.map(findScenario);
+  const designs = args.mm === "all" ? listDesigns().map((design) => design.name) : [args.mm];
+  for (const design of designs) selectDesign(design, "--mm");
+  const { shard, shards } = shardOf(args.shard);
+  return {
+    units: chosen.flatMap(({ name, machine }) =>
+      designs.map((design) => ({ scenario: name, machine, design })),
+    ),
+    runs: args.runs,
+    seed: args.seed,
+    scheduler: args.scheduler,
+    depth: args.depth,
+    tlb: args.tlb,
+    shrink: args.shrink ? "shrink" : "keep",
+    shard,
+    shards,
+    assertionsOff: args.assertionOff,
+  };
+}
+
+/** i/n with i from 1 to n; the last shard has the runs that n divides. */
+function shardOf(text: string): { shard: number; shards: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [, index, count] = match ?? [];
+  const shards = Number(count ?? 0);
+  if (match === null || shards < 1 || Number(index) < 1 || Number(index) > shards) {
+    throw new UserError("is no shard", `--shard ${text}`, "give i/n with i from 1 to n, as in 2/8");
+  }
+  return { shard: Number(index) % shards, shards };
+}
+
+/** Prints what was found, writes its files, and sets the exit status. */
+function report(results: CampaignResults, output: string, json: boolean): void {
+  const files = writeSchedules(results, output);
+  const { findings, unexplained, errors, plan } = results;
+  if (json) {
+    const printed = findings.map(({ schedule: _, ...finding }, at) => ({ ...finding, file: files[at] }));
+    const units = results.units.map(({ findings: all, repeats: __, ...unit }) => ({
+      ...unit,
+      findings: all.length,
+    }));
+    process.stdout.write(
+      `${JSON.stringify({ plan, complete: results.complete, errors, units, findings: printed }, null, 2)}\n`,
+    );
+  } else {
+    process.stdout.write(`${[...unitTable(results), ...findingLines(results, files)].join("\n")}\n`);
+  }
+  for (const error of errors) process.stderr.write(`faultline: ${error}\n`);
+  if (unexplained.length > 0 || errors.length > 0) process.exitCode = STATUS_VIOLATION;
+}
+
+function unitTable(results: CampaignResults): string[] {
+  const { plan } = results;
+  const rows = results.units.map((unit) => [
+    unit.scenario,
+    unit.design,
+    unit.runs,
+    unit.events / Math.max(unit.runs, 1),
+    plan.scheduler === "pct" ? `1/${formatNumber(unit.agents * unit.steps ** (plan.depth - 1))}` : "-",
+    unit.findings.reduce((sum, finding) => sum + finding.count, 0),
+  ]);
+  return formatTable(
+    [
+      { title: "scenario", align: "left" },
+      { title: "design", align: "left" },
+      { title: "schedules", align: "right" },
+      { title: "events each", align: "right" },
+      { title: `bound, depth ${plan.depth}`, align: "right" },
+      { title: "violations", align: "right" },
+    ],
+    rows,
+  );
+}
+
+function findingLines(results: CampaignResults, files: readonly string[]): string[] {
+  const lines: string[] = [""];
+  results.findings.forEach((finding, at) => {
+    const { scenario, design } = finding.schedule;
+    const unit = results.unitOf(scenario, design)!;
+    const known = finding.known === null ? "" : ` (known: ${finding.known})`;
+    lines.push(
+      `${finding.invariant}${known} in ${scenario} under ${design}: ${formatNumber(finding.count)} of ${formatNumber(unit.runs)} schedules, first in run ${formatNumber(finding.firstRun)}`,
+      ...finding.text.split("\n").map((line) => `    ${line}`),
+      `    faultline replay ${files[at]}`,
+      "",
+    );
+  });
+  const { runs, findings, unexplained, complete } = results;
+  const known = findings.length - unexplained.length;
+  const knownText = known > 0 ? `, ${known} of them known` : "";
+  lines.push(
+    `${formatNumber(runs)} schedules, ${findings.length} findings${knownText}${complete ? "" : "; not complete"}`,
+  );
+  return lines;
+}
+
+/** Writes one file per finding; their names in the order of the findings. */
+function writeSchedules(results: CampaignResults, output: string): string[] {
+  if (results.findings.length > 0) makeFolder(output);
+  return results.findings.map((finding) => {
+    const file = join(output, fileName(finding));
+    writeWhole(file, formatSchedule(finding.schedule));
+    return file;
+  });
+}
+
+function writeResults(results: CampaignResults, output: string): void {
+  makeFolder(output);
+  writeWhole(join(output, RESULTS_FILE), results.toText());
+  writeSchedules(results, output);
+}
+
+/** Of what the finding is, so that the same finding has the same file in every campaign. */
+function fileName(finding: Finding): string {
+  const { scenario, design } = finding.schedule;
+  let hash = 0x811c9dc5;
+  for (const char of finding.signature) hash = Math.imul(hash ^ char.charCodeAt(0), 0x0100_0193);
+  return `${scenario}.${design}.${finding.invariant}.${(hash >>> 0).toString(16).padStart(8, "0")}.schedule`;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UserError(
+      `cannot be made: ${(error as Error).message}`,
+      `--output ${folder}`,
+      "give another folder",
+    );
+  }
+}
+
+/** Never half a file: what is there already is replaced at once. */
+function writeWhole(file: string, text: string): void {
+  try {
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw new UserError(
+      `cannot be written: ${(error as Error).message}`,
+      file,
+      "give another folder with --output",
+    );
+  }
+}
+
+function readText(file: string): string {
+  if (!existsSync(file))
+    throw new UserError("there is no such file", file, "give results.json of each shard");
+  return readFileSync(file, "utf8");
+}

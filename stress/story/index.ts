@@ -1,0 +1,3 @@
+/** The public face of stress/story. */
+export * from "./recorder.ts";
+export * from "./story.ts";
