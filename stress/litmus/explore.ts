@@ -20,7 +20,7 @@ export interface LitmusWorld {
   isFinal(): boolean;
 }
 
-export const MAX_CHOICES = 128;
+export const MAX_CHOICES = 512;
 
 export interface Bounds {
   /** Distinct states. */

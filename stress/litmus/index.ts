@@ -11,3 +11,4 @@ export {
 export { type AbsentRow, readAbsentRows } from "./rows.ts";
 export { type LitmusOptions, runLitmusTest } from "./run.ts";
 export { essentials, type LitmusTest, type Verdict, without } from "./test.ts";
+export type { Enumeration } from "./x86-64/speculation.ts";

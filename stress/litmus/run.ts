@@ -4,12 +4,15 @@ import { type Bounds, DEFAULT_BOUNDS, type Exploration, explore } from "./explor
 import type { FinalState, LitmusOutcome, LitmusResult, Vacuity } from "./result.ts";
 import { type Atom, essentials, type LitmusTest, without } from "./test.ts";
 import { observe, truthIn } from "./x86-64/observation.ts";
+import type { Enumeration } from "./x86-64/speculation.ts";
 import { X86LitmusWorld } from "./x86-64/world.ts";
 
 export interface LitmusOptions {
   readonly bounds?: Bounds;
   /** Whether each operation that the verdict rests on is removed once, to see that it matters. */
   readonly vacuity: "checked" | "unchecked";
+  /** What of TLB content is enumerated; `relevant` unless it is to be compared with everything. */
+  readonly enumeration?: Enumeration;
 }
 
 /** @throws UserError if the machine cannot hold the test */
@@ -19,7 +22,7 @@ export function runLitmusTest(test: LitmusTest, options: LitmusOptions): LitmusR
     const nothing = { states: 0, transitions: 0, exceeded: null };
     return { test, outcome: "no-machine", ...nothing, bounds, finals: [], vacuity: [] };
   }
-  const { exploration, finals, strayed } = exploreX86(test, bounds);
+  const { exploration, finals, strayed } = exploreX86(test, bounds, options.enumeration);
   const vacuity = options.vacuity === "checked" ? checkVacuity(test, bounds) : [];
   return {
     test,
@@ -38,8 +41,8 @@ interface Explored {
   readonly strayed: boolean;
 }
 
-function exploreX86(test: LitmusTest, bounds: Bounds): Explored {
-  const world = new X86LitmusWorld(test);
+function exploreX86(test: LitmusTest, bounds: Bounds, enumeration?: Enumeration): Explored {
+  const world = new X86LitmusWorld(test, enumeration);
   const atoms = distinctAtoms(test);
   const finals = new Map<string, FinalState>();
   let strayed = false;

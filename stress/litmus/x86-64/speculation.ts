@@ -1,8 +1,9 @@
 /**
  * Which translations of a test are worth enumerating. What the tables hold for an address matters only if a thread writes
  * one of the entries on its path, if an entry begins with A or D clear, or if roots map it differently; the content of a
- * paging-structure cache matters only at levels whose entries are written, or if there are several roots. Everything else is the same whatever is
- * cached, so the runner keeps it cached.
+ * paging-structure cache matters only at levels whose entries are written, or if there are several roots. Everything else
+ * is the same whatever is cached, so the runner keeps it cached. A test compares the final states with those of
+ * enumerating everything.
  *
  * An address is filled or replaced only while the core may still use it, unless accessed bits are at stake, which a
  * speculative fill sets whether it is used or not.
@@ -11,6 +12,9 @@ import type { Effect, LitmusTest } from "../test.ts";
 import type { Layout } from "./layout.ts";
 import type { CoreProgram, Slot } from "./program.ts";
 
+/** relevant: what can matter; everything: each location, level and moment, to check that nothing else does. */
+export type Enumeration = "relevant" | "everything";
+
 export interface Speculation {
   /** Locations whose translations are enumerated. */
   readonly volatile: readonly string[];
@@ -18,13 +22,17 @@ export interface Speculation {
   readonly levels: readonly number[];
   /** For each core and slot number: a bit per volatile location that may still be used. */
   readonly uses: readonly (readonly number[])[];
+  /** Whether an address is filled while the core is inside a walk for it. */
+  readonly inOwnWalk: "filled" | "left";
 }
 
 export function planSpeculation(
   test: LitmusTest,
   layout: Layout,
   programs: readonly CoreProgram[],
+  enumeration: Enumeration,
 ): Speculation {
+  if (enumeration === "everything") return planEverything(test, programs);
   const written = writtenSlots(test, layout);
   const remapped = new Set(
     test.initial.filter(({ place }) => place.root > 0).map(({ place }) => place.location),
@@ -58,9 +66,21 @@ export function planSpeculation(
   return {
     volatile,
     levels,
+    inOwnWalk: "left",
     uses: programs.map((program) =>
       everywhere || clearsAccessed ? program.slots.map(() => all) : usesBySlot(program, volatile),
     ),
+  };
+}
+
+function planEverything(test: LitmusTest, programs: readonly CoreProgram[]): Speculation {
+  const names = test.locations.map(({ name }) => name);
+  const all = 2 ** names.length - 1;
+  return {
+    volatile: names,
+    levels: [2, 3, 4],
+    uses: programs.map((program) => program.slots.map(() => all)),
+    inOwnWalk: "filled",
   };
 }
 

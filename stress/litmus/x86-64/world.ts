@@ -20,7 +20,7 @@ import { LITMUS_MODEL } from "./model.ts";
 import { assemble } from "./program.ts";
 import { prepareCore, writeDescriptorTables, writeProgram } from "./setup.ts";
 import { Snapshots } from "./snapshots.ts";
-import { planSpeculation, type Speculation } from "./speculation.ts";
+import { type Enumeration, planSpeculation, type Speculation } from "./speculation.ts";
 
 /** Choices of a core: step, accept, then EVICT + variant, then REFILL + location * VARIANTS + variant. */
 const STEP = 0;
@@ -54,7 +54,7 @@ export class X86LitmusWorld implements LitmusWorld {
   readonly #ownPages: readonly (readonly number[])[];
 
   /** @throws UserError if the test does not fit the machine */
-  constructor(test: LitmusTest) {
+  constructor(test: LitmusTest, enumeration: Enumeration = "relevant") {
     this.layout = new Layout(test);
     const cores = coresOf(test);
     const programs = Array.from({ length: cores }, (_, core) => assemble(test, this.layout, core));
@@ -80,7 +80,7 @@ export class X86LitmusWorld implements LitmusWorld {
       prepareCore(core, program, test);
       return new CoreDriver(this.machine, core, program);
     });
-    this.#speculation = planSpeculation(test, this.layout, programs);
+    this.#speculation = planSpeculation(test, this.layout, programs, enumeration);
     this.#addresses = this.#speculation.volatile.map((name) => this.layout.address(name));
     this.#stable = test.locations
       .filter(({ name }) => !this.#speculation.volatile.includes(name))
@@ -139,7 +139,7 @@ export class X86LitmusWorld implements LitmusWorld {
 
   /** The fills and replacements that may happen on a core now. */
   #fills(driver: CoreDriver, first: number, into: Int32Array, count: number): number {
-    const { levels, uses, volatile } = this.#speculation;
+    const { inOwnWalk, levels, uses, volatile } = this.#speculation;
     const slot = driver.slot;
     const number = driver.slotNumber;
     const mask = number < 0 ? -1 : uses[driver.core.id]![number]!;
@@ -149,7 +149,7 @@ export class X86LitmusWorld implements LitmusWorld {
       for (let variant = 0; variant <= levels.length; variant++) into[next++] = first + EVICT + variant;
     }
     for (let i = 0; i < volatile.length; i++) {
-      if ((mask & (1 << i)) === 0 || (driver.isMidway && i === own)) continue;
+      if ((mask & (1 << i)) === 0 || (driver.isMidway && i === own && inOwnWalk === "left")) continue;
       for (let variant = 0; variant <= levels.length; variant++) {
         into[next++] = first + REFILL + i * VARIANTS + variant;
       }
