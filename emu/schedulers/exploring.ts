@@ -56,6 +56,8 @@ export interface Decisions {
 export interface ExploringOptions {
   /** The core executes guest code and has nothing more to do in this run: it is given no further events. */
   isParked(core: Core): boolean;
+  /** Something was found: the run ends before the next event. */
+  stops(): boolean;
   /** Nothing can go on but timers: has everybody done what there was to do? */
   isFinished(): boolean;
   /** Events after which a fair order takes over, and after which the run ends. */
@@ -65,8 +67,8 @@ export interface ExploringOptions {
   readonly maxTimers: number;
 }
 
-/** How an exploration ended: everybody is done; nothing can go on; no end in sight under a fair order. */
-export type ExplorationEnd = "finished" | "blocked" | "stalled";
+/** How an exploration ended: everybody is done; nothing can go on; no end in sight under a fair order; as asked for. */
+export type ExplorationEnd = "finished" | "blocked" | "stalled" | "stopped";
 
 /** Instructions of a slice in which no event occurs. */
 const QUIET_INSTRUCTIONS = 64;
@@ -212,6 +214,7 @@ export class ExploringScheduler implements CoreScheduler {
 
   /** The agent of the next event; NO_AGENT: the run is over, `end` says how. */
   #decide(): Agent {
+    if (this.#options.stops()) return this.#ended("stopped");
     const choices = this.#choices;
     const timers = this.#collect();
     if (choices.count === 0) {

@@ -51,7 +51,6 @@ export class CampaignResults {
     }
     unit.runs += part.runs;
     unit.events += part.events;
-    unit.unfinished += part.unfinished;
     for (const finding of part.findings) addFinding(unit.findings, finding);
     this.#addRepeats(unit, part);
   }

@@ -32,8 +32,6 @@ export interface UnitResult {
   readonly design: string;
   runs: number;
   events: number;
-  /** Runs that the fair order had to end. */
-  unfinished: number;
   /** Agents and events of a run under the simplest schedule: n and k of pct's bound. */
   readonly agents: number;
   readonly steps: number;
@@ -87,7 +85,6 @@ export class Unit {
       design,
       runs: 0,
       events: 0,
-      unfinished: 0,
       agents: this.agents,
       steps: this.#steps,
       findings: [],
@@ -98,7 +95,6 @@ export class Unit {
       const ended = this.world.run(this.#strategy(seed), { seed });
       result.runs++;
       result.events += ended.events;
-      if (ended.end === "stalled") result.unfinished++;
       if (ended.judgement !== null) this.#note(result, known, run, seed, ended);
     }
     return result;

@@ -5,9 +5,11 @@
 import type { StopReason } from "../../emu/hardware.ts";
 import type { Machine } from "../../emu/machine.ts";
 import type { ExplorationEnd } from "../../emu/schedulers/index.ts";
-import type { Context, Kernel, KernelObserver, Syscall } from "../../kernel/index.ts";
-import type { LedgerRule, LedgerViolation } from "../../mmu/index.ts";
-import { type EndState, type OraclePart, observerOf } from "../oracle/part.ts";
+import type { Context, Kernel, KernelObserver, Memory, Syscall } from "../../kernel/index.ts";
+import type { AccessSink, LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
+import { Lifetime } from "../oracle/lifetime.ts";
+import { type EndState, type OraclePart, type OracleWorld, observerOf } from "../oracle/part.ts";
+import { Structure } from "../oracle/structure.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
 import { whyNothingGoesOn } from "./progress.ts";
 import type { WorldOptions } from "./world.ts";
@@ -34,7 +36,6 @@ export class Judge {
   readonly #kernel: Kernel;
   readonly #options: WorldOptions;
   readonly #parts: readonly OraclePart[];
-  readonly #observer: KernelObserver;
   #found: Judgement | null = null;
   /** Violations of the ledger at the start. */
   #ledgerTotal = 0;
@@ -50,20 +51,27 @@ export class Judge {
     this.#kernel = kernel;
     this.#options = options;
     const off = new Set(options.withoutParts ?? []);
-    this.#parts = oracleParts().filter((part) => !off.has(part.name));
+    this.#parts = PARTS.filter(({ name }) => !off.has(name)).map(({ name, create }) =>
+      create({
+        kernel,
+        memory: kernel.memory as Memory,
+        report: (violation) => this.#report(name, violation),
+      }),
+    );
     const assertions: Partial<KernelObserver> = {
       assertionFailed: (k, text) => this.#assertion(k, text),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
     };
     const listeners = [assertions, ...this.#parts.map((part) => part.events)];
-    this.#observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
+    this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
+    const sink = this.#parts.find((part) => "access" in part) as (OraclePart & AccessSink) | undefined;
+    (machine.ram as ObservedMemory).sink = sink ?? null;
   }
 
   /** The start state is reached. */
   mark(): void {
     for (const part of this.#parts) part.mark();
     this.#ledgerTotal = this.#machine.ledger?.total ?? 0;
-    this.#kernel.observer = this.#observer;
   }
 
   /** A run begins. */
@@ -87,7 +95,7 @@ export class Judge {
     const stopped = this.#machine.stopReason;
     if (end === "blocked" || end === "stalled") {
       this.#find("progress", "I10", whyNothingGoesOn(this.#machine, this.#kernel, end));
-    } else if (end === null && !this.hasFound() && stopped !== null) {
+    } else if (end === null && stopped !== null && !this.hasFound()) {
       this.#stopped(stopped);
     }
     if (end === "finished") this.#tellEnd("parked");
@@ -157,16 +165,17 @@ export class Judge {
     this.#found ??= { foundBy, invariant, text, earlier: null, later };
   }
 
-  /** Reported by a part. */
-  report(foundBy: string, violation: Violation): void {
+  #report(foundBy: string, violation: Violation): void {
     this.#found ??= { foundBy, ...violation };
+    this.#machine.running.endSlice();
   }
 }
 
 /** The parts of the oracle, in the order in which they hear of an event. */
-function oracleParts(): readonly OraclePart[] {
-  return [];
-}
+const PARTS: readonly { readonly name: string; create(world: OracleWorld): OraclePart }[] = [
+  { name: "structure", create: (world) => new Structure(world) },
+  { name: "lifetime", create: (world) => new Lifetime(world) },
+];
 
 function fromLedger(violation: LedgerViolation): Judgement {
   const site = ({ core, timeCycles, address, text, kind }: LedgerViolation["earlier"]): Site => ({

@@ -25,7 +25,7 @@ import {
   type Memory,
   TASK_DEAD,
 } from "../../kernel/index.ts";
-import { USER } from "../../mmu/index.ts";
+import { ObservedMemory, USER } from "../../mmu/index.ts";
 import type { Scenario } from "../scenarios/index.ts";
 import { Judge, type Judgement } from "./judge.ts";
 import { isInside, ScenarioProgram } from "./scenario-program.ts";
@@ -56,7 +56,7 @@ export interface RunOptions {
 
 /** One run. */
 export interface RunResult {
-  readonly end: ExplorationEnd | "violation";
+  readonly end: ExplorationEnd | "halted" | "violation";
   /** Events granted, and of them those with more than one agent to choose from. */
   readonly events: number;
   readonly decisions: number;
@@ -109,6 +109,7 @@ export class World {
       tlb: options.tlb,
       seed: 1,
       ledger: "on",
+      memory: (ramBytes, engineBytes) => new ObservedMemory(ramBytes, engineBytes),
       console: (_stream, bytes) => {
         this.output += new TextDecoder().decode(bytes);
       },
@@ -132,6 +133,7 @@ export class World {
     this.exploring = new ExploringScheduler(machine.cores, {
       isParked: (core) => this.#isParked(core),
       isFinished: () => this.#isFinished(),
+      stops: () => this.#judge.hasFound(),
       maxEvents: MAX_EVENTS,
       maxFairEvents: MAX_FAIR_EVENTS,
       maxTimers: MAX_TIMERS,
@@ -170,17 +172,15 @@ export class World {
     exploring.begin(strategy);
     this.#scheduler.use(exploring);
     (kernel.memory as Memory).frames.failFallible = () => exploring.allocationFails();
-    while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null && !judge.hasFound());
+    while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null);
     exploring.finish();
-    let end: RunResult["end"] = exploring.end ?? "violation";
     judge.explored(exploring.end);
     if (exploring.end === "finished" && !judge.hasFound()) {
       this.#finish(seed % EXIT_EVERY === 0 ? "exit" : "check");
     }
     const judgement = judge.verdict();
-    if (judgement !== null && end === "finished") end = "violation";
     return {
-      end,
+      end: judgement === null ? (exploring.end ?? "halted") : "violation",
       events: exploring.events,
       decisions: exploring.decisions,
       recorded: exploring.recorded,
