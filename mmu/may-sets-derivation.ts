@@ -124,11 +124,13 @@ export class Derivation {
 
   #collect(frame: number, depth: number): void {
     const { all } = this.#holders;
-    for (let i = 0; i < all.length; i++) {
-      const holder = all[i]!;
-      if (holder.root !== frame) continue;
-      const { format } = holder.core;
-      this.#add(holder, format.levels, 0, 0, format.rootRights);
+    if (this.#holders.mayBeRoot(frame)) {
+      for (let i = 0; i < all.length; i++) {
+        const holder = all[i]!;
+        if (holder.root !== frame) continue;
+        const { format } = holder.core;
+        this.#add(holder, format.levels, 0, 0, format.rootRights);
+      }
     }
     const records = this.#records;
     for (let at = records.firstTable(frame); at !== NOWHERE; at = records.nextOfFrame(at)) {

@@ -71,6 +71,12 @@ export class MayHolders {
   readonly cores: MayCore[] = [];
   /** By RecordOwner.id. */
   readonly all: MayHolder[] = [];
+  /** By frame: 0 if it was never a root. */
+  readonly #wasRoot: Uint8Array;
+
+  constructor(frames: number) {
+    this.#wasRoot = new Uint8Array(frames);
+  }
 
   addCore(id: number, format: MayFormat): void {
     if (id !== this.cores.length)
@@ -94,6 +100,19 @@ export class MayHolders {
     this.all.push(holder);
     at.tags.push(holder);
     return holder;
+  }
+
+  /** A core loads a root under a tag. */
+  load(holder: MayHolder, root: number): void {
+    if (root < this.#wasRoot.length) this.#wasRoot[root] = 1;
+    holder.root = root;
+    holder.isLoaded = true;
+    holder.core.loaded = holder;
+  }
+
+  /** A filter: false if nobody has the frame as a root. */
+  mayBeRoot(frame: number): boolean {
+    return this.#wasRoot[frame] !== 0;
   }
 
   /** Holders whose tag is or was loaded with a root, by core. */
@@ -131,6 +150,7 @@ export class MayHolders {
         throw new Error(`may-sets: the saved holder ${id} is another one`);
       }
       holder.root = saved.root;
+      if (saved.root >= 0) this.#wasRoot[saved.root] = 1;
       holder.isLoaded = saved.isLoaded;
       holder.frozenAt = saved.frozenAt;
       holder.first = saved.first;

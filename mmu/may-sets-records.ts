@@ -5,6 +5,7 @@
  * violation but never invent one.
  */
 import { EventColumn, type EventContext, LIVE, NOWHERE, REPORTED } from "./ledger-store.ts";
+import type { MayFormat } from "./may-sets-format.ts";
 
 /** Records kept at once, unless MaySetsOptions.capacity says otherwise. */
 export const MAX_STALE_RECORDS = 16384;
@@ -61,6 +62,7 @@ export class StaleRecords {
   #high = 0;
   /** First record of the list of unused ones, linked by `next`. */
   #unused = NOWHERE;
+  readonly #columns: readonly (Float64Array | Int32Array | Uint8Array)[];
 
   constructor(frames: number, capacity: number) {
     this.capacity = capacity;
@@ -81,6 +83,35 @@ export class StaleRecords {
     this.#previousOfFrame = new Int32Array(capacity);
     this.#leafHeads = new Int32Array(frames).fill(NOWHERE);
     this.#tableHeads = new Int32Array(frames).fill(NOWHERE);
+    this.#columns = [
+      this.next,
+      this.previous,
+      this.owner,
+      this.isTable,
+      this.level,
+      this.lo,
+      this.hi,
+      this.frame,
+      this.attributes,
+      this.verdict,
+      this.condemner,
+      ...this.changed.arrays(),
+      ...this.condemned.arrays(),
+      this.#nextOfFrame,
+      this.#previousOfFrame,
+    ];
+  }
+
+  /** A record covers an address. */
+  covers(format: MayFormat, record: number, lo: number, hi: number): boolean {
+    const shift = format.shift(this.level[record]!);
+    return isInside(this.lo[record]!, this.hi[record]!, shift, lo, hi);
+  }
+
+  /** A record covers one of the pages start … end - 1. */
+  overlaps(format: MayFormat, record: number, start: number, end: number): boolean {
+    const first = (this.lo[record]! >>> 12) + (this.hi[record]! >>> 0) * 0x10_0000;
+    return first < end && start < first + 2 ** (format.shift(this.level[record]!) - 12);
   }
 
   /** First record of the list of a frame. */
@@ -177,7 +208,7 @@ export class StaleRecords {
 
   save(): RecordsState {
     return {
-      columns: this.#columns().map((column) => column.slice(0, this.#high)),
+      columns: this.#columns.map((column) => column.slice(0, this.#high)),
       high: this.#high,
       unused: this.#unused,
       lost: this.lost,
@@ -189,7 +220,7 @@ export class StaleRecords {
     for (let record = 0; record < this.#high; record++) {
       if (this.verdict[record] !== UNUSED) this.#headsOf(record)[this.frame[record]!] = NOWHERE;
     }
-    const columns = this.#columns();
+    const columns = this.#columns;
     for (let i = 0; i < columns.length; i++) columns[i]!.set(state.columns[i]!);
     this.#high = state.high;
     this.#unused = state.unused;
@@ -203,24 +234,10 @@ export class StaleRecords {
   #headsOf(record: number): Int32Array {
     return this.isTable[record] === 1 ? this.#tableHeads : this.#leafHeads;
   }
+}
 
-  #columns(): (Float64Array | Int32Array | Uint8Array)[] {
-    return [
-      this.next,
-      this.previous,
-      this.owner,
-      this.isTable,
-      this.level,
-      this.lo,
-      this.hi,
-      this.frame,
-      this.attributes,
-      this.verdict,
-      this.condemner,
-      ...this.changed.arrays(),
-      ...this.condemned.arrays(),
-      this.#nextOfFrame,
-      this.#previousOfFrame,
-    ];
-  }
+/** An address lies in the 2^shift bytes from a base. */
+export function isInside(baseLo: number, baseHi: number, shift: number, lo: number, hi: number): boolean {
+  if (shift < 32) return hi === baseHi && ((lo ^ baseLo) & (-1 << shift)) === 0;
+  return ((hi ^ baseHi) & (-1 << (shift - 32))) === 0;
 }

@@ -29,9 +29,11 @@ export class LinkedTable {
   isNew = false;
   isTouched = false;
   baseLevels = 0;
-  baseParents: number[] = [];
-  /** Pairs of index and former lastChange. */
+  /** null: the same as now. */
+  baseParents: number[] | null = null;
+  /** Pairs of index and former lastChange; so many words. */
   readonly changes: number[] = [];
+  changesWords = 0;
 
   constructor(frame: number) {
     this.frame = frame;
@@ -72,6 +74,9 @@ export class LinkedTables {
   readonly #touched: LinkedTable[] = [];
   readonly #removed: LinkedTable[] = [];
   readonly #mappedLog: number[] = [];
+  #mappedWords = 0;
+  /** Without a base nothing is kept of how to go back. */
+  #hasBase = false;
   #baseGlobals: readonly number[] = [];
   #globalsTouched = false;
 
@@ -113,8 +118,10 @@ export class LinkedTables {
     let table = this.#of[frame];
     if (table === undefined) {
       table = new LinkedTable(frame);
-      table.isNew = table.isTouched = true;
-      this.#touched.push(table);
+      if (this.#hasBase) {
+        table.isNew = table.isTouched = true;
+        this.#touched.push(table);
+      }
       this.#place(table);
     }
     if ((table.levels & (1 << level)) !== 0) return;
@@ -142,14 +149,17 @@ export class LinkedTables {
     }
     this.#of[frame] = undefined;
     this.#ram.frameFlags[frame]! &= ~FRAME_WATCHED;
-    if (!table.isNew) this.#removed.push(table);
+    if (!table.isNew && this.#hasBase) this.#removed.push(table);
   }
 
   /** A slot changed from one value to another, which RAM holds now. */
   change(table: LinkedTable, index: number, oldLo: number, oldHi: number, sequence: number): void {
     this.#touch(table);
     table.lastChange ??= new Float64Array(SLOTS);
-    table.changes.push(index, table.lastChange[index]!);
+    if (this.#hasBase) {
+      table.changes[table.changesWords++] = index;
+      table.changes[table.changesWords++] = table.lastChange[index]!;
+    }
     table.lastChange[index] = sequence;
     if (this.#format.isCacheable(oldLo, oldHi)) this.#forget(table, index, oldLo, oldHi);
     const at = table.frame * 1024 + index * 2;
@@ -171,13 +181,14 @@ export class LinkedTables {
 
   /** What is now is what rewind() goes back to. */
   setBase(): void {
+    this.#hasBase = true;
     for (const table of this.#touched) {
       table.isNew = table.isTouched = false;
-      table.changes.length = 0;
+      table.changesWords = 0;
     }
     this.#touched.length = 0;
     this.#removed.length = 0;
-    this.#mappedLog.length = 0;
+    this.#mappedWords = 0;
     this.#baseGlobals = [...this.globals];
     this.#globalsTouched = false;
   }
@@ -190,20 +201,20 @@ export class LinkedTables {
         continue;
       }
       table.levels = table.baseLevels;
-      table.parents = table.baseParents;
-      for (let i = table.changes.length - 2; i >= 0; i -= 2) {
+      if (table.baseParents !== null) table.parents = table.baseParents;
+      for (let i = table.changesWords - 2; i >= 0; i -= 2) {
         table.lastChange![table.changes[i]!] = table.changes[i + 1]!;
       }
-      table.changes.length = 0;
+      table.changesWords = 0;
       table.isTouched = false;
     }
     this.#touched.length = 0;
     for (const table of this.#removed) this.#place(table);
     this.#removed.length = 0;
-    for (let i = 0; i < this.#mappedLog.length; i += 2) {
+    for (let i = 0; i < this.#mappedWords; i += 2) {
       this.mapped[this.#mappedLog[i]!]! -= this.#mappedLog[i + 1]!;
     }
-    this.#mappedLog.length = 0;
+    this.#mappedWords = 0;
     if (this.#globalsTouched) this.#setGlobals(this.#baseGlobals);
   }
 
@@ -236,12 +247,19 @@ export class LinkedTables {
   }
 
   #touch(table: LinkedTable): void {
-    if (table.isTouched) return;
+    if (table.isTouched || !this.#hasBase) return;
     table.isTouched = true;
     table.baseLevels = table.levels;
+    table.baseParents = null;
+    this.#touched.push(table);
+  }
+
+  /** Its list of parents is about to change. */
+  #touchParents(table: LinkedTable): void {
+    this.#touch(table);
+    if (table.baseParents !== null || !this.#hasBase) return;
     table.baseParents = table.parents;
     table.parents = [...table.parents];
-    this.#touched.push(table);
   }
 
   /** An entry counts: the table that it leads to is linked, the frame that it maps is mapped. */
@@ -264,7 +282,7 @@ export class LinkedTables {
         const child = this.#of[frame];
         const slot = table.frame * SLOTS + index;
         if (child !== undefined && !child.parents.includes(slot)) {
-          this.#touch(child);
+          this.#touchParents(child);
           child.parents.push(slot);
         }
       }
@@ -286,7 +304,7 @@ export class LinkedTables {
         const child = this.#of[this.#format.frame(lo, hi, level)];
         const at = child === undefined ? -1 : child.parents.indexOf(slot);
         if (at < 0) continue;
-        this.#touch(child!);
+        this.#touchParents(child!);
         child!.parents.splice(at, 1);
       }
     }
@@ -299,7 +317,9 @@ export class LinkedTables {
   #count(frame: number, change: number): void {
     if (frame >= this.mapped.length) return;
     this.mapped[frame]! += change;
-    this.#mappedLog.push(frame, change);
+    if (!this.#hasBase) return;
+    this.#mappedLog[this.#mappedWords++] = frame;
+    this.#mappedLog[this.#mappedWords++] = change;
   }
 
   #countLeaves(table: LinkedTable): void {
