@@ -39,11 +39,19 @@ export interface Exploration {
   readonly exceeded: keyof Bounds | null;
 }
 
-/** Explores from the present state on. @param onFinal called in each final state */
-export function explore(world: LitmusWorld, bounds: Bounds, onFinal: () => void): Exploration {
+/**
+ * Explores from the present state on, and leaves the world in some other state.
+ * @param onFinal called in each final state with the choices that led to it
+ */
+export function explore(
+  world: LitmusWorld,
+  bounds: Bounds,
+  onFinal: (path: readonly number[]) => void,
+): Exploration {
   const visited = new Set<number>();
   const snapshots: Int32Array[] = [];
   const lists: Int32Array[] = [];
+  const path: number[] = [];
   let transitions = 0;
   let exceeded: keyof Bounds | null = null;
 
@@ -55,7 +63,7 @@ export function explore(world: LitmusWorld, bounds: Bounds, onFinal: () => void)
       return;
     }
     visited.add(key);
-    if (world.isFinal()) onFinal();
+    if (world.isFinal()) onFinal(path);
     const choices = (lists[depth] ??= new Int32Array(MAX_CHOICES));
     const snapshot = (snapshots[depth] ??= new Int32Array(world.stateWords));
     const count = world.choices(choices);
@@ -64,7 +72,9 @@ export function explore(world: LitmusWorld, bounds: Bounds, onFinal: () => void)
       if (i > 0) world.restore(snapshot);
       world.take(choices[i]!);
       transitions++;
+      path.push(choices[i]!);
       visit(depth + 1);
+      path.pop();
     }
   };
   visit(0);

@@ -25,6 +25,12 @@ export interface FinalState {
   readonly holds: 0 | 1;
 }
 
+/** One step of a schedule: what a core, or its MMU, did. */
+export interface WitnessStep {
+  readonly core: number;
+  readonly text: string;
+}
+
 /** What became possible without an operation that the verdict rests on. */
 export interface Vacuity {
   readonly without: string;
@@ -41,6 +47,8 @@ export interface LitmusResult {
   readonly exceeded: keyof Bounds | null;
   /** In the order of their text. */
   readonly finals: readonly FinalState[];
+  /** The schedule to the first final state that answers the question: it satisfies it, or fails a required one. */
+  readonly witness: readonly WitnessStep[];
   readonly vacuity: readonly Vacuity[];
 }
 

@@ -1,7 +1,7 @@
 /** Runs litmus tests on the machine of their architecture. */
 import { atomsOf, holds } from "./condition.ts";
 import { type Bounds, DEFAULT_BOUNDS, type Exploration, explore } from "./explore.ts";
-import type { FinalState, LitmusOutcome, LitmusResult, Vacuity } from "./result.ts";
+import type { FinalState, LitmusOutcome, LitmusResult, Vacuity, WitnessStep } from "./result.ts";
 import { type Atom, essentials, type LitmusTest, without } from "./test.ts";
 import { observe, truthIn } from "./x86-64/observation.ts";
 import type { Enumeration } from "./x86-64/speculation.ts";
@@ -20,9 +20,9 @@ export function runLitmusTest(test: LitmusTest, options: LitmusOptions): LitmusR
   const bounds = options.bounds ?? DEFAULT_BOUNDS;
   if (test.architecture !== "x86-64") {
     const nothing = { states: 0, transitions: 0, exceeded: null };
-    return { test, outcome: "no-machine", ...nothing, bounds, finals: [], vacuity: [] };
+    return { test, outcome: "no-machine", ...nothing, bounds, finals: [], witness: [], vacuity: [] };
   }
-  const { exploration, finals, strayed } = exploreX86(test, bounds, options.enumeration);
+  const { exploration, finals, strayed, witness } = exploreX86(test, bounds, options.enumeration);
   const vacuity = options.vacuity === "checked" ? checkVacuity(test, bounds) : [];
   return {
     test,
@@ -30,6 +30,7 @@ export function runLitmusTest(test: LitmusTest, options: LitmusOptions): LitmusR
     ...exploration,
     bounds,
     finals,
+    witness,
     vacuity,
   };
 }
@@ -39,6 +40,7 @@ interface Explored {
   readonly finals: readonly FinalState[];
   /** A final state satisfied none of the permitted ones. */
   readonly strayed: boolean;
+  readonly witness: readonly WitnessStep[];
 }
 
 function exploreX86(test: LitmusTest, bounds: Bounds, enumeration?: Enumeration): Explored {
@@ -46,16 +48,24 @@ function exploreX86(test: LitmusTest, bounds: Bounds, enumeration?: Enumeration)
   const atoms = distinctAtoms(test);
   const finals = new Map<string, FinalState>();
   let strayed = false;
-  const exploration = explore(world, bounds, () => {
+  let answer = null as readonly number[] | null;
+  const initial = new Int32Array(world.stateWords);
+  world.save(initial);
+  const exploration = explore(world, bounds, (path) => {
     const truth = (atom: Atom): boolean => truthIn(world, atom);
     const text = atoms.map((atom) => observe(world, atom)).join(" ");
-    if (!finals.has(text)) finals.set(text, { text, holds: holds(test.question, truth) ? 1 : 0 });
-    strayed ||= test.permitted.length > 0 && !test.permitted.some((state) => holds(state, truth));
+    const satisfied = holds(test.question, truth);
+    const strays = test.permitted.length > 0 && !test.permitted.some((state) => holds(state, truth));
+    if (!finals.has(text)) finals.set(text, { text, holds: satisfied ? 1 : 0 });
+    if (answer === null && (strays || satisfied === (test.verdict !== "required"))) answer = [...path];
+    strayed ||= strays;
   });
+  world.restore(initial);
   return {
     exploration,
     finals: [...finals.values()].sort((a, b) => (a.text < b.text ? -1 : 1)),
     strayed,
+    witness: (answer ?? []).map((choice) => world.narrate(choice)),
   };
 }
 

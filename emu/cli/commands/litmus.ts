@@ -13,13 +13,14 @@ import {
   runLitmusTest,
 } from "../../../stress/litmus/index.ts";
 import { UserError } from "../../user-error.ts";
-import { formatNumber, formatTable } from "../table.ts";
+import { type Column, formatNumber, formatTable } from "../table.ts";
 import { Progress } from "../terminal.ts";
 import { count, STATUS_VIOLATION } from "../verdict.ts";
 
 interface LitmusArguments {
   readonly files: readonly string[];
   readonly finals: boolean;
+  readonly witness: boolean;
   readonly maxStates: number;
   readonly json: boolean;
 }
@@ -42,6 +43,11 @@ export const litmusCommand: CommandModule<object, LitmusArguments> = {
         describe: "litmus files (X86_64 or AArch64), or folders of them",
       })
       .option("finals", { type: "boolean", default: false, describe: "print the distinct final states" })
+      .option("witness", {
+        type: "boolean",
+        default: false,
+        describe: "print a schedule to each outcome that was found; for a forbidden one it is always printed",
+      })
       .option("max-states", {
         type: "number",
         default: DEFAULT_BOUNDS.maxStates,
@@ -55,7 +61,7 @@ export const litmusCommand: CommandModule<object, LitmusArguments> = {
   handler: litmus,
 };
 
-function litmus({ files, finals, maxStates, json }: LitmusArguments): void {
+function litmus({ files, finals, witness, maxStates, json }: LitmusArguments): void {
   if (!Number.isInteger(maxStates) || maxStates < 1) {
     throw new UserError(
       "is no count of states",
@@ -74,7 +80,12 @@ function litmus({ files, finals, maxStates, json }: LitmusArguments): void {
   progress.clear();
   const lines = json
     ? [JSON.stringify({ bounds, tests: results.map(asObject), absent }, null, 2)]
-    : report(results, absent, finals ? "shown" : "hidden");
+    : [
+        ...table(results),
+        ...(finals ? results.flatMap(finalStates) : []),
+        ...results.filter(({ outcome }) => witness || outcome === "reached").flatMap(witnessOf),
+        ...totals(results, absent),
+      ];
   process.stdout.write(`${lines.join("\n")}\n`);
   process.exitCode = results.some(({ outcome }) => outcome === "reached") ? STATUS_VIOLATION : 0;
 }
@@ -114,12 +125,8 @@ function absentRowsOf(path: string): AbsentRow[] {
   return readAbsentRows(file, readFileSync(file, "utf8"));
 }
 
-function report(
-  results: readonly LitmusResult[],
-  absent: readonly AbsentRow[],
-  finals: "shown" | "hidden",
-): string[] {
-  const lines = formatTable(
+function table(results: readonly LitmusResult[]): string[] {
+  return formatTable(
     [
       { title: "row", align: "right" },
       { title: "test", align: "left" },
@@ -139,17 +146,18 @@ function report(
       vacuityOf(result),
     ]),
   );
-  if (finals === "shown") for (const result of results) lines.push(...finalStates(result));
+}
+
+function totals(results: readonly LitmusResult[], absent: readonly AbsentRow[]): string[] {
   const { maxStates, maxDepth } = results[0]!.bounds;
-  lines.push("", `bounds: ${formatNumber(maxStates)} states, depth ${formatNumber(maxDepth)}; none exceeded`);
-  const exceeded = results.filter((result) => result.exceeded !== null);
-  if (exceeded.length > 0) {
-    const names = exceeded.map(({ test }) => test.name).join(", ");
-    lines[lines.length - 1] = lines.at(-1)!.replace("none exceeded", `exceeded by ${names}`);
-  }
-  lines.push(summary(results));
-  for (const { row, status, reason } of absent) lines.push(`row ${row}: ${status}: ${reason}`);
-  return lines;
+  const exceeded = results.filter((result) => result.exceeded !== null).map(({ test }) => test.name);
+  const by = exceeded.length === 0 ? "none exceeded" : `exceeded by ${exceeded.join(", ")}`;
+  return [
+    "",
+    `bounds: ${formatNumber(maxStates)} states, depth ${formatNumber(maxDepth)}; ${by}`,
+    summary(results),
+    ...absent.map(({ row, status, reason }) => `row ${row}: ${status}: ${reason}`),
+  ];
 }
 
 function explain({ outcome, test, exceeded, finals }: LitmusResult): string {
@@ -187,6 +195,18 @@ function finalStates({ test, finals }: LitmusResult): string[] {
 
 function finalState({ text, holds }: LitmusResult["finals"][number]): string {
   return `  ${holds === 1 ? "*" : " "} ${text}`;
+}
+
+/** A column for each core, a step in each line; steps of a core that are alike share one. */
+function witnessOf({ test, witness }: LitmusResult): string[] {
+  if (witness.length === 0) return [];
+  const cores = Math.max(...witness.map(({ core }) => core)) + 1;
+  const merged = witness.filter(
+    ({ core, text }, i) => core !== witness[i - 1]?.core || text !== witness[i - 1]?.text,
+  );
+  const columns = Array.from({ length: cores }, (_, core): Column => ({ title: `P${core}`, align: "left" }));
+  const rows = merged.map(({ core, text }) => columns.map((_, column) => (column === core ? text : "")));
+  return ["", `${test.name}: how`, ...formatTable(columns, rows)];
 }
 
 function summary(results: readonly LitmusResult[]): string {

@@ -63,6 +63,17 @@ export class CoreDriver {
     this.settle();
   }
 
+  /** step(), and what it was, for people. */
+  narrateStep(upkeep: () => void): string {
+    const { slot, isMidway: wasMidway } = this;
+    const faults = this.#faults();
+    this.step(upkeep);
+    const text = slot === null ? "fetch" : (slot.operation?.text ?? "");
+    if (this.#faults() !== faults) return `${text}: faults`;
+    if (this.isMidway) return wasMidway ? `${text}: walks on` : `${text}: begins a walk`;
+    return wasMidway ? `${text}: done after its walk` : text;
+  }
+
   accept(): void {
     const { core } = this;
     core.clock = core.acceptTime();
@@ -112,6 +123,12 @@ export class CoreDriver {
     core.clock = 0;
     const { stopReason } = this.#machine;
     if (stopReason !== null) throw new Error(`litmus: ${stopReason.text}`);
+  }
+
+  /** R14, where the #PF handler notes what it saw. */
+  #faults(): string {
+    const { gpr } = this.core;
+    return `${gpr[28]} ${gpr[29]}`;
   }
 
   #isWhere(pcLo: number): boolean {

@@ -195,11 +195,17 @@ export class Layout {
     return has === (fields["PS"] === 1 ? frame - (frame % LARGE_FRAMES) : frame);
   }
 
+  /** `PA(x)`, or the number of a frame that no location begins with. */
+  frameName(frame: number): string {
+    for (const [name, at] of this.#frames) if (at === frame) return `PA(${name})`;
+    return `frame ${frame}`;
+  }
+
   /** An entry for people: `(PA(x) P RW A)`. */
   describe(words: EntryWords): string {
     const parts: string[] = [];
     const frame = entryFrame(words.lo, words.hi & ~RESERVED_HI);
-    for (const [name, at] of this.#frames) if (at === frame) parts.push(`PA(${name})`);
+    if (frame !== 0) parts.push(this.frameName(frame));
     for (const [name, bit] of Object.entries(LOW_FIELDS)) if ((words.lo & bit) !== 0) parts.push(name);
     for (const [name, bit] of Object.entries(HIGH_FIELDS)) if ((words.hi & bit) !== 0) parts.push(name);
     return `(${parts.join(" ") || "0"})`;

@@ -13,6 +13,7 @@ import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
 import { DONE, FETCH, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
 import type { LitmusWorld } from "../explore.ts";
+import type { WitnessStep } from "../result.ts";
 import { coresOf, type LitmusTest } from "../test.ts";
 import { CoreDriver } from "./core-driver.ts";
 import { DIRECT_MAP, FETCH_OFFSET, Layout, RAM_BYTES, WARM_LO } from "./layout.ts";
@@ -121,6 +122,22 @@ export class X86LitmusWorld implements LitmusWorld {
     }
   }
 
+  /** Takes a choice, and says what it was. */
+  narrate(choice: number): WitnessStep {
+    const driver = this.drivers[Math.floor(choice / PER_CORE)]!;
+    const what = choice % PER_CORE;
+    const core = driver.core.id;
+    if (what === STEP) {
+      const globals = driver.slot?.dropsGlobals === true;
+      const text = driver.narrateStep(() => this.#keepWarm(driver, globals));
+      this.#keepWarm(driver, false);
+      return { core, text };
+    }
+    const text = what === ACCEPT ? "accepts the interrupt" : this.#describeFill(driver, what);
+    this.take(choice);
+    return { core, text };
+  }
+
   save(into: Int32Array): void {
     this.#snapshots.save(into);
   }
@@ -155,6 +172,17 @@ export class X86LitmusWorld implements LitmusWorld {
       }
     }
     return next;
+  }
+
+  #describeFill(driver: CoreDriver, what: number): string {
+    const variant = what < REFILL ? what - EVICT : (what - REFILL) % VARIANTS;
+    const upper = variant === 0 ? "" : " and its upper entries";
+    if (what < REFILL) return `TLB drops ${driver.slot!.uses}${upper}`;
+    const name = this.#speculation.volatile[Math.floor((what - REFILL) / VARIANTS)]!;
+    const pa = driver.core.mmu.probe(this.layout.address(name), 0);
+    const dropped = variant === 0 ? "" : `, upper entries dropped before`;
+    const mapped = pa < 0 ? "nothing" : this.layout.frameName(Math.floor(pa / 4096));
+    return `TLB prefetches ${name}; memory maps it to ${mapped}${dropped}`;
   }
 
   /** @param variant how many of the enumerated levels of paging-structure entries go too, from the lowest */
