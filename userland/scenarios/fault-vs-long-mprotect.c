@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-long-mprotect
  * about: a store faults in the middle of three mappings that another thread makes read-only in one call
- * races: A03 A04
+ * races: A03
  * litmus: 78
  * cores: 2
  * tasks: 2

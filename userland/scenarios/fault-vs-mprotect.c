@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-mprotect
  * about: a store faults in a page that another thread makes read-only
- * races: A01 A03 A04
+ * races: A01 A04
  * litmus: 78
  * cores: 2
  * tasks: 2

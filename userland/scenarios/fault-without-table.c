@@ -1,37 +1,39 @@
 /*
  * scenario: fault-without-table
- * about: a store faults where there is no page table, in a part that another thread unmaps
+ * about: a store faults where there is no page table, in a region that another thread unmaps
  * races: A10
  * litmus: 77
  * cores: 2
  * tasks: 2
- * check: I1 I13
+ * check: I1 I2 I13
  *
  * The mapping spans two page tables, and only the first exists. A fault without mmap_lock may not make the second:
- * it would come after free_pgtables(), and nobody frees it.
+ * if it comes after free_pgtables() nobody frees it, and the table above, in which it is linked, may be gone.
  */
 #include "scenario.h"
 
+#define BORDER TABLE_PAGES /* the first page of the second table */
+
 static void fault(void)
 {
-	try_store(WORD(TABLE_PAGES), 1);
+	try_store(WORD(BORDER), 1);
 }
 
 static void unmap(void)
 {
-	unmap_pages(TABLE_PAGES, 2);
+	unmap_pages(BORDER - 2, 4);
 }
 
 SCENARIO_THREADS({fault, 0}, {unmap, 1});
 
 void setup(void)
 {
-	provide(0, TABLE_PAGES + 2, 0);
-	*WORD(0) = 1;
+	provide(BORDER - 2, 4, 0);
+	*WORD(BORDER - 1) = 1;
 }
 
 int check(void)
 {
 	uint64_t value;
-	return try_load(WORD(TABLE_PAGES), &value) ? 0 : 1;
+	return try_load(WORD(BORDER - 1), &value) && try_load(WORD(BORDER), &value) ? 0 : 1;
 }
