@@ -248,13 +248,22 @@ export class Witness implements OraclePart {
     this.#report("I14", text, task.entered, siteOf(k, "end of a write section", vaOfPage(page)));
   }
 
-  /** An madvise(2) under the read lock: no writer can have come in between. */
+  /**
+   * An madvise(2) under the read lock: no writer can have come in between. A fault that let a stack grow under it broke no
+   * rule that is judged here.
+   */
   #readUnlock(k: Context, mm: KPtr): void {
     if (!this.#active || k.task === null || mm !== k.task.mm) return;
     const task = this.#taskOf(k);
-    if (task.name !== "madvise" || task.committed || task.faultDepth !== 0) return;
     const model = this.#models.get(mm);
     if (model === undefined) return;
+    if (task.faultDepth !== 0) {
+      if (model.at(task.faultPage) === undefined && this.#kernelMaps(mm, task.faultPage)) {
+        model.grow(task.faultPage);
+      }
+      return;
+    }
+    if (task.name !== "madvise" || task.committed) return;
     task.committed = true;
     task.expected = replay(model, task);
   }
@@ -320,6 +329,13 @@ export class Witness implements OraclePart {
     if (finding === null) return;
     const what = (lo | hi) === 0 ? "entry cleared" : "entry set";
     this.#report(finding.invariant, finding.text, finding.earlier, siteOf(k, what, vaOfPage(page)));
+  }
+
+  #kernelMaps(mm: KPtr, page: number): boolean {
+    const sink = this.#quiet();
+    const ranges = rangesOf(this.#world.memory, mm);
+    this.#loud(sink);
+    return ranges.some((range) => range.start <= page && page < range.end);
   }
 
   /** Begins to follow an address space where the kernel is. */

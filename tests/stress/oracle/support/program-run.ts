@@ -7,18 +7,23 @@ import type { StopReason } from "../../../../emu/hardware.ts";
 import { Machine } from "../../../../emu/machine.ts";
 import { X86_MACHINES } from "../../../../emu/machines/x86-64.ts";
 import { ARCHITECTURES } from "../../../../kernel/arch/index.ts";
+import { createKernel } from "../../../../kernel/index.ts";
 import { Kernel } from "../../../../kernel/kernel.ts";
 import type { FaultDesign } from "../../../../kernel/mm/designs/index.ts";
 import { Memory } from "../../../../kernel/mm/index.ts";
+import { pageAllocation } from "../../../../kernel/mm/page.ts";
 import { Processes } from "../../../../kernel/tasks/processes.ts";
-import { ObservedMemory } from "../../../../mmu/index.ts";
+import { DONE, FETCH, ObservedMemory, WRITE as STORE } from "../../../../mmu/index.ts";
+import { Lifetime } from "../../../../stress/oracle/lifetime.ts";
 import { type OraclePart, type OracleWorld, observerOf } from "../../../../stress/oracle/part.ts";
 import type { Violation } from "../../../../stress/oracle/violation.ts";
+import { Witness } from "../../../../stress/oracle/witness/witness.ts";
 
 export interface ProgramOptions {
   readonly program: string;
   readonly args?: readonly string[];
-  readonly design: FaultDesign;
+  /** A name as on the command line, broken variants included, or an object. */
+  readonly design: FaultDesign | string;
   readonly seed: number;
   readonly cpus?: number;
   /** Makes the parts that listen. A part that is a sink hears of memory accesses. */
@@ -55,18 +60,8 @@ export function runProgram(options: ProgramOptions): ProgramResult {
       output += new TextDecoder().decode(bytes);
     },
   });
-  const kernel = new Kernel(machine, ARCHITECTURES.get(model.arch)!(machine), {
-    design: options.design.name,
-    seed: options.seed,
-    init: {
-      image: readFileSync(new URL(options.program, DIRECTORY)),
-      argv: [options.program, ...(options.args ?? [])],
-      envp: [],
-    },
-  });
-  const memory = new Memory(kernel, { design: options.design });
-  kernel.memory = memory;
-  kernel.process = new Processes(kernel);
+  const kernel = makeKernel(machine, options);
+  const memory = kernel.memory as Memory;
   machine.kernel = kernel;
   const report = (violation: Violation): void => {
     violations.push(violation);
@@ -82,10 +77,53 @@ export function runProgram(options: ProgramOptions): ProgramResult {
     },
   };
   kernel.observer = observerOf([marker, ...parts.map((part) => part.events)]);
-  for (const part of parts) if ("access" in part) (machine.ram as ObservedMemory).sink = part as never;
+  for (const part of parts) {
+    if (part instanceof Lifetime) (machine.ram as ObservedMemory).sink = part;
+    if (part instanceof Witness) tellAccesses(machine, kernel, memory, part);
+  }
   options.prepare?.(kernel, memory);
   kernel.boot();
   const reason = machine.run({ maxInstructions: 20_000_000 });
   for (const part of parts) part.atEnd?.(reason.kind === "power-off" ? "off" : "stopped");
   return { reason, violations, output, machine, parts };
+}
+
+function makeKernel(machine: Machine, options: ProgramOptions): Kernel {
+  const { design, seed, program } = options;
+  const kernelOptions = {
+    design: typeof design === "string" ? design : design.name,
+    seed,
+    init: {
+      image: readFileSync(new URL(program, DIRECTORY)),
+      argv: [program, ...(options.args ?? [])],
+      envp: [],
+    },
+  };
+  const { arch } = machine.model;
+  if (typeof design === "string") return createKernel(machine, arch, kernelOptions);
+  const kernel = new Kernel(machine, ARCHITECTURES.get(arch)!(machine), kernelOptions);
+  kernel.memory = new Memory(kernel, { design });
+  kernel.process = new Processes(kernel);
+  return kernel;
+}
+
+/** Every access to a user address is translated by the modelled TLBs, and told. */
+function tellAccesses(machine: Machine, kernel: Kernel, memory: Memory, witness: Witness): void {
+  for (const core of machine.cores) {
+    const { mmu } = core;
+    const translate = mmu.translate;
+    mmu.translate = (lo, hi, kind, privilege) => {
+      const status = translate.call(mmu, lo, hi, kind, privilege);
+      if (status !== DONE || hi < 0) return status;
+      mmu.emptyFast();
+      const task = kernel.current[core.id]?.task;
+      if (task === null || task === undefined) return status;
+      const frame = Math.floor(mmu.pa / 4096);
+      const page = (lo >>> 12) + hi * 0x10_0000;
+      const name = kind === STORE ? "write" : kind === FETCH ? "fetch" : "read";
+      const at = pageAllocation.offset + memory.frames.map.page(frame);
+      witness.access(core.id, task.pid, task.mm, page, name, frame, machine.ram.i32[at >>> 2]!);
+      return status;
+    };
+  }
 }
