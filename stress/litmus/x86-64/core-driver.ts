@@ -6,6 +6,7 @@
  */
 import type { Machine } from "../../../emu/machine.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
+import { UserError } from "../../../emu/user-error.ts";
 import { codeAddress } from "./layout.ts";
 import { type CoreProgram, SLOT_BYTES, type Slot } from "./program.ts";
 
@@ -16,13 +17,16 @@ export class CoreDriver {
   readonly core: X86Core;
   readonly program: CoreProgram;
   readonly #machine: Machine;
+  readonly #file: string;
   readonly #codeLo: number;
   readonly #codeHi: number;
   /** It rests inside a walk: the engine has an instruction in progress. */
   isMidway = false;
 
-  constructor(machine: Machine, core: X86Core, program: CoreProgram) {
+  /** @param file the test's, for messages */
+  constructor(machine: Machine, core: X86Core, program: CoreProgram, file: string) {
     this.#machine = machine;
+    this.#file = file;
     this.core = core;
     this.program = program;
     const base = codeAddress(core.id);
@@ -91,7 +95,7 @@ export class CoreDriver {
         this.#run(1);
         continue;
       }
-      if (core.phase !== "execute") throw new Error(`litmus: core ${core.id} is ${core.phase}`);
+      if (core.phase !== "execute") throw this.#lost(`is ${core.phase}`);
       this.isMidway = core.mmu.isWalking;
       if (this.isMidway) return;
       const offset = this.#offset();
@@ -101,7 +105,7 @@ export class CoreDriver {
       // Handlers use the stack; the rest of a slot is jumps and register moves, which end at the next slot.
       this.#run(1);
     }
-    throw new Error(`litmus: core ${core.id} does not come to rest:\n${core.dump()}`);
+    throw this.#lost("does not come to rest");
   }
 
   /**
@@ -121,8 +125,15 @@ export class CoreDriver {
     core.sliceEnds = true;
     core.run();
     core.clock = 0;
-    const { stopReason } = this.#machine;
-    if (stopReason !== null) throw new Error(`litmus: ${stopReason.text}`);
+    if (this.#machine.stopReason !== null) throw this.#lost("shuts down");
+  }
+
+  /** What the test makes of the machine cannot be gone on with: an exception that has no handler, or worse. */
+  #lost(what: string): UserError {
+    const { core } = this;
+    const pc = ((BigInt(core.readPcHi()) << 32n) | BigInt(core.readPcLo() >>> 0)) & 0xffff_ffff_ffff_ffffn;
+    const text = `the test is one that the machine cannot run: core ${core.id} ${what} at ${pc.toString(16)}`;
+    return new UserError(text, this.#file, "see tests/litmus/README.md for what a test may do");
   }
 
   /** R14, where the #PF handler notes what it saw. */

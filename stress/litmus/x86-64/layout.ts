@@ -27,7 +27,7 @@ import {
   PTE_RW,
   PTE_US,
 } from "../../../mmu/index.ts";
-import type { EntryValue, LitmusTest, Location, Place, Value } from "../test.ts";
+import { coresOf, type EntryValue, type LitmusTest, type Location, type Place, type Value } from "../test.ts";
 
 export const GDT_FRAME = 1;
 export const IDT_FRAME = 2;
@@ -42,7 +42,7 @@ const DATA_FRAME = 128;
 const FIRST_LARGE_FRAME = 1024;
 const LARGE_FRAMES = 512;
 
-export const MAX_CORES = 4;
+const MAX_CORES = 4;
 const MAX_ROOTS = 4;
 const MAX_REGIONS = 8;
 const MAX_LOCATIONS = 16;
@@ -116,6 +116,7 @@ export class Layout {
       if (region < 0 || region >= MAX_REGIONS) throw this.#unfit(`region ${region} of ${name}`);
     });
     if (test.locations.length > MAX_LOCATIONS || large.size > 4) throw this.#unfit("so many locations");
+    if (coresOf(test) > MAX_CORES) throw this.#unfit(`${coresOf(test)} threads`);
     this.roots = Math.max(0, ...rootsOf(test)) + 1;
     if (this.roots > MAX_ROOTS) throw this.#unfit("so many roots");
   }

@@ -79,7 +79,7 @@ export class X86LitmusWorld implements LitmusWorld {
       const core = this.machine.cores[id] as X86Core;
       writeProgram(ram, program, id);
       prepareCore(core, program, test);
-      return new CoreDriver(this.machine, core, program);
+      return new CoreDriver(this.machine, core, program, test.file);
     });
     this.#speculation = planSpeculation(test, this.layout, programs, enumeration);
     this.#addresses = this.#speculation.volatile.map((name) => this.layout.address(name));
