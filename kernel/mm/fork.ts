@@ -31,6 +31,7 @@ import {
 } from "./mm-struct.ts";
 import { mmapWriteLockKillable, mmapWriteLockNested, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { linkObjectVma } from "./object-map.ts";
 import { allocateToPmd, installTable, NO_SLOT, pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { pageDupRmap, pageIsAnon } from "./rmap.ts";
 import { TableWalk } from "./table-walk.ts";
@@ -128,6 +129,7 @@ function* duplicateMapping(k: Context, mm: KPtr, source: KPtr): Work<number> {
   vmFlags.set(ram, vma, flags & ~VM_LOCKED);
   yield* getVmaObject(k, vma);
   yield* insertVma(k, mm, vma);
+  yield* linkObjectVma(k, vma);
   return wiped ? 0 : yield* copyPageRange(k, vma, source);
 }
 

@@ -1,6 +1,6 @@
 /**
  * Lock classes of the memory manager, in the order in which they nest (the comment at the head of Linux's mm/rmap.c):
- * mmap_lock, mmu_notifier_lock, anon_vma, page_table_lock, the split page-table locks, the allocators.
+ * mmap_lock, mmu_notifier_lock, i_mmap_rwsem, anon_vma, page_table_lock, the split page-table locks, the allocators.
  */
 import { type LockClass, lockClass } from "../locking/lock-class.ts";
 
@@ -17,6 +17,13 @@ export const MMU_NOTIFIER_LOCK: LockClass = lockClass({
   context: "process",
   kind: "sleep",
   guards: "registration of MMU notifiers",
+});
+export const I_MMAP_LOCK: LockClass = lockClass({
+  name: "i_mmap_rwsem",
+  rank: 115,
+  context: "process",
+  kind: "sleep",
+  guards: "the VMAs that map a shared object, and their bounds",
 });
 export const ANON_VMA_LOCK: LockClass = lockClass({
   name: "anon_vma->rwsem",

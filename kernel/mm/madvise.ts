@@ -1,11 +1,11 @@
 /**
  * madvise(2): mm/madvise.c, 5.17, for anonymous memory. -EINVAL is the answer to advice of parts that are not here, as
  * of a kernel built without them: KSM (MERGEABLE, UNMERGEABLE), huge pages (HUGEPAGE, NOHUGEPAGE), memory failure
- * (HWPOISON, SOFT_OFFLINE); and to REMOVE, since shared memory is no file in which a hole could be made.
+ * (HWPOISON, SOFT_OFFLINE).
  */
 import type { Context, Work } from "../context.ts";
-import { COST_ACCESS, COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
-import { EAGAIN, EINVAL, ENOMEM } from "../errno.ts";
+import { COST_ACCESS, COST_ATOMIC, COST_LOCK, COST_PTE, COST_UNLOCK } from "../costs.ts";
+import { EACCES, EAGAIN, EINVAL, ENOMEM } from "../errno.ts";
 import { spinAcquire, spinLockSlow, spinUnlock } from "../locking/spinlock.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { deactivateRange } from "./deactivate.ts";
@@ -14,17 +14,21 @@ import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { mmapReadLock, mmapReadUnlock, mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { removeObjectPages } from "./object-map.ts";
 import { PG_SWAPBACKED, pageFlags } from "./page.ts";
 import { pteSlot, ptlOf, setPteAt, tableOf } from "./page-table.ts";
 import { populateAdvised } from "./populate.ts";
+import { shmemGet, shmemPut } from "./shmem.ts";
 import { TableWalk } from "./table-walk.ts";
 import { PGLAZYFREE } from "./vm-events.ts";
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_DONTEXPAND,
+  VM_LOCKED,
   VM_SHARED,
   VM_WIPEONFORK,
+  VM_WRITE,
   vmAnonVma,
   vmaIsAnonymous,
   vmEnd,
@@ -46,6 +50,7 @@ export const MADV_SEQUENTIAL = 2;
 export const MADV_WILLNEED = 3;
 export const MADV_DONTNEED = 4;
 export const MADV_FREE = 8;
+export const MADV_REMOVE = 9;
 export const MADV_DONTFORK = 10;
 export const MADV_DOFORK = 11;
 export const MADV_DONTDUMP = 16;
@@ -76,6 +81,7 @@ const ACTS: ReadonlySet<number> = new Set([
   MADV_WILLNEED,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_REMOVE,
   MADV_COLD,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -156,6 +162,8 @@ function* adviseVma(
       if (!vmaIsAnonymous(k.ram, vma)) return -EINVAL;
       yield* freeLazily(k, mm, start, end);
       return 0;
+    case MADV_REMOVE:
+      return yield* removePages(k, mm, vma, start, end);
     case MADV_COLD:
     case MADV_PAGEOUT:
       // Without swap the reclaim that PAGEOUT starts puts every page back, so both come to the same.
@@ -170,6 +178,27 @@ function* adviseVma(
       return error === -ENOMEM ? -EAGAIN : error;
     }
   }
+}
+
+/**
+ * madvise_remove(): frees the pages of a shared object, for everybody who maps it. mmap_lock is let go meanwhile, and is
+ * held for read again on return; the VMA may be gone.
+ * @returns 0, -EINVAL (locked, or no shared object), -EACCES (not writable)
+ */
+function* removePages(k: Context, mm: KPtr, vma: KPtr, start: number, end: number): Work<number> {
+  const { ram } = k;
+  const flags = vmFlags.get(ram, vma);
+  const object = vmFile.get(ram, vma);
+  if ((flags & VM_LOCKED) !== 0 || object === NULL) return -EINVAL;
+  if ((flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE)) return -EACCES;
+  const from = vmPgoff.get(ram, vma) + start - vmStart.get(ram, vma);
+  if (k.point(COST_ATOMIC)) yield;
+  shmemGet(k, object);
+  yield* mmapReadUnlock(k, mm);
+  yield* removeObjectPages(k, object, from, from + end - start);
+  yield* shmemPut(k, object);
+  yield* mmapReadLock(k, mm);
+  return 0;
 }
 
 /** madvise_free_single_vma(): pages keep their contents, but entries say that nobody wrote them since. */

@@ -15,6 +15,7 @@ import { memoryOf } from "./memory.ts";
 import { mmMapCount } from "./mm-struct.ts";
 import { mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { doMunmap } from "./munmap.ts";
+import { linkObjectVma } from "./object-map.ts";
 import { executeOnlyPkey } from "./pkeys.ts";
 import { populate } from "./populate.ts";
 import { shmemCreate } from "./shmem.ts";
@@ -217,6 +218,7 @@ function* newVma(
     vmOps.set(ram, vma, memoryOf(k).shmemOps);
   }
   yield* linkVma(k, mm, vma, place);
+  yield* linkObjectVma(k, vma);
   return vma;
 }
 

@@ -8,11 +8,12 @@ import type { Context, Work } from "../context.ts";
 import { COST_LOCK, COST_PTE } from "../costs.ts";
 import { spinAcquire, spinLockSlow } from "../locking/spinlock.ts";
 import { condResched } from "../sched/schedule.ts";
-import type { KPtr } from "../struct.ts";
+import { type KPtr, NULL } from "../struct.ts";
 import { anonVmaLockWrite, anonVmaUnlockWrite } from "./anon-vma.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
+import { objectMapLock, objectMapUnlock } from "./object-map.ts";
 import {
   allocateToPmd,
   installTable,
@@ -23,7 +24,7 @@ import {
   tableOf,
   walkToPmd,
 } from "./page-table.ts";
-import { vmAnonVma, vmMm } from "./vma.ts";
+import { vmAnonVma, vmFile, vmMm } from "./vma.ts";
 
 /**
  * Moves the entries of `pages` pages. Locks: mmap_lock for write.
@@ -78,6 +79,8 @@ function* moveEntries(
   const m = memoryOf(k);
   const { ram } = k;
   const format = m.format;
+  const object = rmap === "locked" ? vmFile.get(ram, vma) : NULL;
+  if (object !== NULL) yield* objectMapLock(k, object);
   const anonVma = rmap === "locked" ? vmAnonVma.get(ram, vma) : 0;
   if (anonVma !== 0) yield* anonVmaLockWrite(k, anonVma as KPtr);
   const oldPtl = ptlOf(m, oldPmd);
@@ -105,4 +108,5 @@ function* moveEntries(
   }
   yield* m.steps.endMove(k, mm, from, mustFlush ? pages : 0, oldPtl, newPtl);
   if (anonVma !== 0) yield* anonVmaUnlockWrite(k, anonVma as KPtr);
+  if (object !== NULL) yield* objectMapUnlock(k, object);
 }

@@ -14,6 +14,7 @@ import { mmMapCount } from "./mm-struct.ts";
 import { mmapReadUnlock, mmapWriteLockKillable, mmapWriteUnlock } from "./mmap-lock.ts";
 import { movePageTables } from "./move-tables.ts";
 import { DOWNGRADED, doMunmap } from "./munmap.ts";
+import { linkObjectVma } from "./object-map.ts";
 import { getUnmappedArea, MMAP_MIN_PAGE } from "./unmapped-area.ts";
 import {
   VM_ACCOUNT,
@@ -352,5 +353,6 @@ function* copyVma(
   }
   yield* getVmaObject(k, vma);
   yield* linkVma(k, mm, vma, place);
+  yield* linkObjectVma(k, vma);
   return { vma, source, rmap: "unlocked" };
 }

@@ -9,7 +9,7 @@ import { memoryOf } from "./memory.ts";
 import { mmRssShmem } from "./mm-struct.ts";
 import { installTable, setPteAt } from "./page-table.ts";
 import { pageDupRmap } from "./rmap.ts";
-import { shmemGetPage } from "./shmem.ts";
+import { shmemGetPage, shmemHasPage } from "./shmem.ts";
 import { linearPageIndex, vmFile, vmPageProtHi, vmPageProtLo } from "./vma.ts";
 
 /** Maps the object's page. Locks: mmap_lock for read. @returns VM_FAULT_* */
@@ -17,7 +17,9 @@ export function* doFault(k: Context, f: FaultState): Work<number> {
   const m = memoryOf(k);
   const ram = k.ram;
   const format = m.format;
-  const page = yield* shmemGetPage(k, vmFile.get(ram, f.vma), linearPageIndex(ram, f.vma, f.page));
+  const object = vmFile.get(ram, f.vma);
+  const pgoff = linearPageIndex(ram, f.vma, f.page);
+  const page = yield* shmemGetPage(k, object, pgoff);
   if (page === NULL) return VM_FAULT_OOM;
   if (format.isNone(ram.read32(f.pmdSlot), ram.read32(f.pmdSlot + 4))) {
     if (!(yield* installTable(k, f.mm, f.pmdSlot))) {
@@ -30,7 +32,8 @@ export function* doFault(k: Context, f: FaultState): Work<number> {
     return VM_FAULT_RETRY;
   }
   if (k.point(COST_PTE)) yield;
-  const isNone = m.design.entryIsNone(k, f);
+  // A page that was taken out of the object meanwhile is no longer what is mapped here: the access faults again.
+  const isNone = m.design.entryIsNone(k, f) && shmemHasPage(k, object, pgoff, page);
   if (isNone) {
     if (k.point(COST_ATOMIC)) yield;
     mmRssShmem.add(ram, f.mm, 1);

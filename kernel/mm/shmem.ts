@@ -4,7 +4,8 @@
  * reference to each of its pages.
  */
 import type { Context, Work } from "../context.ts";
-import { COST_ATOMIC } from "../costs.ts";
+import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
+import { RWSEM_BYTES } from "../locking/rwsem.ts";
 import { spinLock, spinUnlock } from "../locking/spinlock.ts";
 import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout, type U64Field } from "../struct.ts";
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
@@ -19,6 +20,10 @@ const shmemLock: I32Field = layout.i32("lock", "lock word");
 const shmemRoot: PtrField = layout.ptr("root", "constant");
 /** Pages promised when the object was made (shmem_acct_size). */
 const shmemAccounted: U64Field = layout.u64("accounted", "constant");
+/** The VMAs that map it (i_mmap): first and last of a list, and its lock. */
+export const shmemFirstVma: PtrField = layout.ptr("i_mmap.first", "i_mmap_rwsem (write)");
+export const shmemLastVma: PtrField = layout.ptr("i_mmap.last", "i_mmap_rwsem (write)");
+export const SHMEM_I_MMAP_RWSEM: number = layout.bytes(RWSEM_BYTES);
 export const SHMEM_BYTES: number = layout.sizeBytes;
 
 const LEVELS = 3;
@@ -94,6 +99,62 @@ export function* shmemGetPage(k: Context, object: KPtr, pgoff: number): Work<KPt
   }
   if (k.point(COST_ATOMIC)) yield;
   m.getPage(table);
+  return table;
+}
+
+/** The page that the object has at an offset is this one. @hot */
+export function shmemHasPage(k: Context, object: KPtr, pgoff: number, page: KPtr): boolean {
+  return pageAt(k, object, pgoff) === page;
+}
+
+/** The page at an offset, or NULL. */
+function pageAt(k: Context, object: KPtr, pgoff: number): KPtr {
+  const m = memoryOf(k);
+  let table = shmemRoot.get(k.ram, object);
+  for (let level = LEVELS; level > 0 && table !== NULL; level--) {
+    const index = Math.floor(pgoff / 512 ** (level - 1)) % 512;
+    table = pointer.get(k.ram, kptrOf(m.frames.physical(table) + index * 8));
+  }
+  return table;
+}
+
+/** The first offset from `from` on at which the object has a page; `end` or more: none before. */
+export function shmemNextPage(k: Context, object: KPtr, from: number, end: number): number {
+  const m = memoryOf(k);
+  for (let pgoff = from; pgoff < end; ) {
+    let table = shmemRoot.get(k.ram, object);
+    let level = LEVELS;
+    for (; level > 0 && table !== NULL; level--) {
+      const index = Math.floor(pgoff / 512 ** (level - 1)) % 512;
+      table = pointer.get(k.ram, kptrOf(m.frames.physical(table) + index * 8));
+    }
+    if (table !== NULL) return pgoff;
+    // Nothing below an entry of level + 1: on behind what it covers.
+    const span = 512 ** level;
+    pgoff = Math.floor(pgoff / span) * span + span;
+  }
+  return end;
+}
+
+/**
+ * Takes the page at an offset out of the object. The caller has the object's reference to it.
+ * @returns struct page, or NULL if there is none
+ */
+export function* shmemTakePage(k: Context, object: KPtr, pgoff: number): Work<KPtr> {
+  if (k.point(COST_ACCESS)) yield;
+  if (pageAt(k, object, pgoff) === NULL) return NULL;
+  const m = memoryOf(k);
+  const lock = kptrOf(shmemLock.at(object));
+  yield* spinLock(k, lock, SHMEM_LOCK);
+  let table = shmemRoot.get(k.ram, object);
+  let slot: KPtr = NULL;
+  for (let level = LEVELS; level > 0 && table !== NULL; level--) {
+    const index = Math.floor(pgoff / 512 ** (level - 1)) % 512;
+    slot = kptrOf(m.frames.physical(table) + index * 8);
+    table = pointer.get(k.ram, slot);
+  }
+  if (table !== NULL) pointer.set(k.ram, slot, NULL);
+  spinUnlock(k, lock, SHMEM_LOCK);
   return table;
 }
 

@@ -18,6 +18,7 @@ import {
 } from "./anon-vma.ts";
 import { MAX_MAP_COUNT } from "./limits.ts";
 import { mmHighestVmEnd, mmMapCount, mmMmap } from "./mm-struct.ts";
+import { addObjectVma, objectMapLock, objectMapUnlock, removeObjectVma } from "./object-map.ts";
 import { shmemPut } from "./shmem.ts";
 import {
   VM_SOFTDIRTY,
@@ -135,10 +136,12 @@ function planNext(ram: PhysicalMemory, vma: KPtr, end: number, insert: KPtr, exp
   return plan;
 }
 
-/** One pass: the bounds under the reverse map's lock, then the tree. */
+/** One pass: the bounds under the locks of the reverse maps, then the tree. */
 function* moveBounds(k: Context, mm: KPtr, plan: Plan, start: number, pgoff: number, insert: KPtr): Work {
   const ram = k.ram;
   const { kept, next } = plan;
+  const object = vmFile.get(ram, kept);
+  if (object !== NULL) yield* objectMapLock(k, object);
   let anonVma = vmAnonVma.get(ram, kept);
   if (anonVma === NULL && plan.adjustNext !== 0) anonVma = vmAnonVma.get(ram, next);
   if (anonVma !== NULL) {
@@ -166,9 +169,11 @@ function* moveBounds(k: Context, mm: KPtr, plan: Plan, start: number, pgoff: num
   }
   if (plan.remove !== 0) {
     yield* unlinkVma(k, mm, next);
+    if (object !== NULL) removeObjectVma(k, next);
   } else if (insert !== NULL) {
     if (!(yield* insertVma(k, mm, insert)))
       k.kernel.assertionFailed(k, "vma-overlap", "BUG: a split VMA overlaps another");
+    if (object !== NULL) addObjectVma(k, insert);
     if (startChanged) updateGap(ram, kept);
   } else {
     if (startChanged) updateGap(ram, kept);
@@ -182,6 +187,7 @@ function* moveBounds(k: Context, mm: KPtr, plan: Plan, start: number, pgoff: num
     if (plan.adjustNext !== 0) yield* postUpdateVma(k, next);
     yield* anonVmaUnlockWrite(k, anonVma);
   }
+  if (object !== NULL) yield* objectMapUnlock(k, object);
 }
 
 /** What the merged VMA held goes; its reverse map is the survivor's. */

@@ -31,8 +31,10 @@ export const vmPageProtHi: I32Field = layout.i32("vm_page_prot.hi", WRITE_LOCK);
 export const vmFlags: I32Field = layout.i32("vm_flags", WRITE_LOCK);
 /** Bits 63:32 of vm_flags: the memory key in bits 3:0. */
 export const vmFlagsHi: I32Field = layout.i32("vm_flags.hi", WRITE_LOCK);
-/** Room of the object's interval-tree node (shared.rb). */
-layout.bytes(32);
+/** List of the VMAs that map one object, in the room of the interval-tree node that Linux has here (shared.rb). */
+export const vmSharedNext: PtrField = layout.ptr("shared.next", "i_mmap_rwsem (write)");
+export const vmSharedPrev: PtrField = layout.ptr("shared.prev", "i_mmap_rwsem (write)");
+layout.bytes(16);
 /** List of anon_vma_chain: next, prev. */
 export const vmAnonVmaChain: PtrField = layout.ptr("anon_vma_chain.next", WRITE_LOCK);
 export const vmAnonVmaChainPrev: PtrField = layout.ptr("anon_vma_chain.prev", WRITE_LOCK);
