@@ -52,6 +52,19 @@ export interface TranslationFault {
 }
 
 /**
+ * Hears what the events of exploring runs touch where no accessor of ObservedMemory is used: through translations and
+ * in walks. It changes nothing.
+ */
+export interface EventObserver {
+  /** An access goes ahead; `pa` is its first byte. */
+  used(pa: number, kind: AccessKind, lo: number, hi: number): void;
+  /** A walk looked at the entry at this physical address, or updated it; negative: outside RAM. */
+  walked(slotPa: number): void;
+  /** A translation to this frame was cached. */
+  filled(frame: number): void;
+}
+
+/**
  * Scheduling events. In timed runs a core takes as many as it likes; in exploring runs a scheduler grants them
  * one by one, and whatever needs one more suspends.
  */
@@ -60,6 +73,8 @@ export class EventBudget {
   left = 0;
   /** Inside a bus-locked sequence: everything belongs to the event that opened it. */
   locked = false;
+  /** Exploring runs: who is told what the events touch. */
+  observer: EventObserver | null = null;
 
   /** Takes one event; false: suspend. @hot */
   take(): boolean {

@@ -64,6 +64,7 @@ import {
   W_LO,
   W_PHASE,
   W_PRIVILEGE,
+  W_SLOT,
 } from "./layout.ts";
 import { X86MayFormat } from "./may-format.ts";
 import { isCanonical, levelShift } from "./paging.ts";
@@ -453,9 +454,11 @@ export class X86TranslationUnit implements TranslationUnit {
       const phase = words[S_WALK + W_PHASE];
       if (phase < PHASE_FILL) {
         const next = budget.exploring ? this.#walker.step() : this.#walker.run();
+        if (budget.observer !== null) budget.observer.walked(words[S_WALK + W_SLOT] * 4);
         if (next === PHASE_FAULT) return this.#walkFault();
       } else if (phase === PHASE_FILL) {
         this.#fill();
+        if (budget.observer !== null) budget.observer.filled(words[S_WALK + W_IMAGE + ENTRY_FRAME_LO] >>> 0);
         words[S_WALK + W_PHASE] = PHASE_ACCESS;
       } else {
         words[S_WALK + W_PHASE] = PHASE_IDLE;
@@ -495,6 +498,8 @@ export class X86TranslationUnit implements TranslationUnit {
     const frame = (words[at + ENTRY_FRAME_LO] | ((lo & ~(-1 << (words[at] & 0x3f))) >>> 12)) >>> 0;
     const frameHi = words[at + ENTRY_FRAME_HI];
     this.pa = (frame + frameHi * 0x1_0000_0000) * 4096 + (lo & 0xfff);
+    const { observer } = this.#budget;
+    if (observer !== null) observer.used(this.pa, kind as AccessKind, lo, hi);
     // May-sets hear of every store: no data page is written past translate().
     if (this.#maySets !== null && kind !== FETCH) return;
     if (first >= 0 && frameHi === 0) this.#admission.admit(first, lo, hi, kind, privilege, frame);

@@ -52,6 +52,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Cores whose threads take no part: they park at once. */
   readonly absent?: readonly number[];
+  /** Everybody has parked: the state that the schedule led to, before thread 0 checks it. */
+  readonly explored?: () => void;
 }
 
 /** One run. */
@@ -161,7 +163,7 @@ export class World {
   }
 
   /** Runs one schedule from the start. */
-  run(strategy: Strategy, { seed, absent = [] }: RunOptions): RunResult {
+  run(strategy: Strategy, { seed, absent = [], explored }: RunOptions): RunResult {
     const { machine, exploring, kernel } = this;
     const judge = this.#judge;
     this.#start.restore();
@@ -175,6 +177,7 @@ export class World {
     while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null);
     exploring.finish();
     judge.explored(exploring.end);
+    if (exploring.end === "finished") explored?.();
     if (exploring.end === "finished" && !judge.hasFound()) {
       this.#finish(seed % EXIT_EVERY === 0 ? "exit" : "check");
     }
