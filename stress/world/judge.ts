@@ -11,7 +11,7 @@ import { Lifetime } from "../oracle/lifetime.ts";
 import { type EndState, type OraclePart, type OracleWorld, observerOf } from "../oracle/part.ts";
 import { Structure } from "../oracle/structure.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
-import { whyNothingGoesOn } from "./progress.ts";
+import { type Contended, standstill } from "./progress.ts";
 import type { WorldOptions } from "./world.ts";
 
 /** What is wrong with a run. */
@@ -40,6 +40,8 @@ export class Judge {
   /** Violations of the ledger at the start. */
   #ledgerTotal = 0;
   #stopsAtExit = false;
+  /** Who waits for which lock. */
+  readonly #contended: Map<Context, Contended> = new Map();
 
   constructor(
     machine: Machine,
@@ -61,6 +63,8 @@ export class Judge {
     const assertions: Partial<KernelObserver> = {
       assertionFailed: (k, text) => this.#assertion(k, text),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
+      lockContended: (k, at, cls) => this.#contended.set(k, { at, cls }),
+      lockGranted: (k) => this.#contended.delete(k),
     };
     const listeners = [assertions, ...this.#parts.map((part) => part.events)];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
@@ -77,6 +81,7 @@ export class Judge {
   /** A run begins. */
   start(): void {
     this.#found = null;
+    this.#contended.clear();
     this.#stopsAtExit = false;
     for (const part of this.#parts) part.start();
   }
@@ -94,7 +99,8 @@ export class Judge {
   explored(end: ExplorationEnd | null): void {
     const stopped = this.#machine.stopReason;
     if (end === "blocked" || end === "stalled") {
-      this.#find("progress", "I10", whyNothingGoesOn(this.#machine, this.#kernel, end));
+      const { what, text } = standstill(this.#machine, this.#kernel, end, this.#contended);
+      this.#find("progress", "I10", text, what);
     } else if (end === null && stopped !== null && !this.hasFound()) {
       this.#stopped(stopped);
     }
@@ -152,12 +158,12 @@ export class Judge {
     this.#found ??= { foundBy: "assertions", invariant: "I15", text: first!, earlier: null, later };
   }
 
-  #find(foundBy: string, invariant: Invariant, text: string): void {
+  #find(foundBy: string, invariant: Invariant, text: string, what: string = plain(text)): void {
     const core = this.#machine.running;
     const later: Site = {
       core: core.id,
       time: core.clock,
-      what: plain(text),
+      what,
       pid: this.#kernel.current[core.id]?.task?.pid ?? 0,
       va: null,
       locks: "",
