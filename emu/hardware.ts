@@ -11,7 +11,13 @@
  * KernelPort.enter with its number. While TypeScript runs, PC holds the address of the stub at which an interrupt
  * accepted here must come back.
  */
-import type { AccessKind, PhysicalMemory, TranslationFault, TranslationStatus } from "../mmu/index.ts";
+import type {
+  AccessKind,
+  MaySets,
+  PhysicalMemory,
+  TranslationFault,
+  TranslationStatus,
+} from "../mmu/index.ts";
 
 /** Length of one kernel-text stub in bytes. */
 export const STUB_BYTES = 16;
@@ -149,4 +155,6 @@ export interface LedgerPort {
   tableFreed(frame: number): void;
   enterLazy(core: number): void;
   leaveLazy(core: number): void;
+  /** What cores could hold, if the run keeps it; the kernel asks nothing of it, whoever judges the run does. */
+  readonly maySets?: MaySets | null;
 }

@@ -39,6 +39,7 @@ export {
   pageFlags,
   pageIndex,
   pageMapcount,
+  pagePtl,
   pageRefcount,
   TABLE_TYPE,
 } from "./mm/page.ts";

@@ -23,6 +23,7 @@ export type LedgerRule =
 
 export type LedgerEventKind =
   | "call-return"
+  | "fault-return"
   | "fill"
   | "free-frame"
   | "free-table"

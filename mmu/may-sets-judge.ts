@@ -16,10 +16,12 @@ export interface ReturnJudgement {
   /** Pages start … end - 1. */
   readonly start: number;
   readonly end: number;
-  /** Translations that became stale later belong to somebody else: `sequence` when the call had made its last store. */
-  readonly staleBefore: number;
-  /** True: a core may go on holding this one. */
-  readonly allows: (translation: MayTranslation) => boolean;
+  /** "call-return": I4; "fault-return", of a fault that changed a mapping: I7. */
+  readonly kind: "call-return" | "fault-return";
+  /** For a page: `sequence` of the call's store to it. What became stale later is somebody else's. */
+  readonly staleBefore: (page: number) => number;
+  /** True: a core may go on holding this one for this page. */
+  readonly allows: (translation: MayTranslation, page: number) => boolean;
   /** The call, for the report. */
   readonly text: string;
 }
@@ -33,10 +35,11 @@ export interface JudgeParts {
   readonly log: MayLog;
 }
 
-const CONDEMNERS: readonly LedgerEventKind[] = ["free-frame", "free-table", "call-return"];
+const CONDEMNERS: readonly LedgerEventKind[] = ["free-frame", "free-table", "call-return", "fault-return"];
 const BY_FREE_FRAME = 0;
 const BY_FREE_TABLE = 1;
-const BY_RETURN = 2;
+const BY_CALL = 2;
+const BY_FAULT = 3;
 /** Frames of a 2 MiB and of a 1 GiB page. */
 const LARGE_PAGES: readonly number[] = [2 ** 9, 2 ** 18];
 
@@ -87,24 +90,28 @@ export class MayJudge {
     for (const holder of this.#holders.ofRoot(frame)) this.#rootFreed(holder, frame);
   }
 
-  callReturned({ root, start, end, staleBefore, allows, text }: ReturnJudgement): void {
+  callReturned(judgement: ReturnJudgement): void {
     this.#log.stamp();
     const judged = new Set<MayHolder>();
-    for (const holder of this.#holders.ofRoot(root)) {
-      this.#history.recordLeavesBelow(holder, start, end);
+    for (const holder of this.#holders.ofRoot(judgement.root)) {
+      this.#history.recordLeavesBelow(holder, judgement.start, judgement.end);
       judged.add(holder);
       judged.add(holder.core.global);
     }
+    for (const holder of judged) this.#judgeReturn(holder, judgement);
+  }
+
+  #judgeReturn(holder: MayHolder, { start, end, kind, staleBefore, allows, text }: ReturnJudgement): void {
     const records = this.#records;
-    for (const holder of judged) {
-      for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
-        if (records.isTable[at] === 1 || records.verdict[at] !== LIVE) continue;
-        if (records.changed.sequence[at]! > staleBefore) continue;
-        if (!records.overlaps(holder.core.format, at, start, end)) continue;
-        if (allows(this.#answers.translation(holder, at))) continue;
-        if (!holder.isLoaded || holder.core.isLazy) this.#condemn(holder, at, BY_RETURN);
-        else this.#log.reportRecord("stale-after-return", holder, at, this.#log.event("call-return", text));
-      }
+    const { isLazy, format } = holder.core;
+    for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
+      if (records.isTable[at] === 1 || records.verdict[at] !== LIVE) continue;
+      if (!records.overlaps(format, at, start, end)) continue;
+      const page = Math.max(start, records.page(at));
+      if (records.changed.sequence[at]! > staleBefore(page)) continue;
+      if (allows(this.#answers.translation(holder, at), page)) continue;
+      if (!holder.isLoaded || isLazy) this.#condemn(holder, at, kind === "call-return" ? BY_CALL : BY_FAULT);
+      else this.#log.reportRecord("stale-after-return", holder, at, this.#log.event(kind, text));
     }
   }
 

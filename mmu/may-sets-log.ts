@@ -48,7 +48,7 @@ export class MayLog {
   report(rule: MayRule, holder: MayHolder, frame: number, earlier: LedgerEvent, later: LedgerEvent): void {
     this.total++;
     if (this.violations.length === MAX_MAY_VIOLATIONS) return;
-    const invariant = invariantOf(rule, earlier.kind);
+    const invariant = invariantOf(rule, earlier.kind, later.kind);
     this.violations.push({ rule, invariant, holder: holder.core.id, tag: holder.tag, frame, earlier, later });
   }
 
@@ -110,6 +110,7 @@ export function describe(kind: LedgerEventKind): string {
     case "free-table":
       return "frees the table page";
     case "call-return":
+    case "fault-return":
       return "returns";
     default:
       return kind;
@@ -124,7 +125,18 @@ function hexPc(lo: number, hi: number): string {
   return lo === -1 && hi === -1 ? "" : hexAddress(lo, hi);
 }
 
-function invariantOf(rule: MayRule, earlier: LedgerEventKind): MayViolation["invariant"] {
+/** The invariant of what was condemned, by what condemned it. */
+const CONDEMNED_BY: { readonly [kind in LedgerEventKind]?: MayViolation["invariant"] } = {
+  "free-frame": "I3",
+  "free-table": "I2",
+  "fault-return": "I7",
+};
+
+function invariantOf(
+  rule: MayRule,
+  earlier: LedgerEventKind,
+  later: LedgerEventKind,
+): MayViolation["invariant"] {
   switch (rule) {
     case "frame-reachable":
       return "I3";
@@ -132,10 +144,10 @@ function invariantOf(rule: MayRule, earlier: LedgerEventKind): MayViolation["inv
     case "root-reachable":
       return "I2";
     case "stale-after-return":
-      return "I4";
+      return later === "fault-return" ? "I7" : "I4";
     case "outside-may":
       return "emulator";
     default:
-      return earlier === "free-table" ? "I2" : earlier === "free-frame" ? "I3" : "I4";
+      return CONDEMNED_BY[earlier] ?? "I4";
   }
 }

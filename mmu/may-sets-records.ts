@@ -110,8 +110,13 @@ export class StaleRecords {
 
   /** A record covers one of the pages start … end - 1. */
   overlaps(format: MayFormat, record: number, start: number, end: number): boolean {
-    const first = (this.lo[record]! >>> 12) + (this.hi[record]! >>> 0) * 0x10_0000;
+    const first = this.page(record);
     return first < end && start < first + 2 ** (format.shift(this.level[record]!) - 12);
+  }
+
+  /** Number of the first page that a record covers. */
+  page(record: number): number {
+    return (this.lo[record]! >>> 12) + (this.hi[record]! >>> 0) * 0x10_0000;
   }
 
   /** First record of the list of a frame. */

@@ -8,7 +8,7 @@ import { formatEvent, type LedgerEvent } from "./ledger-report.ts";
  * - condemned-loaded: a core loaded a tag under which it may still hold a translation condemned by a free or by the
  *   return of a call, with no invalidation between.
  * - condemned-not-lazy: a core left lazy mode while it may still hold such a translation.
- * - stale-after-return: a call returned while a core may still hold the right or frame that it took away.
+ * - stale-after-return: a call or fault returned while a core may still hold the right or frame that it took away.
  * - outside-may: a core used a translation that the architecture does not permit: a defect of the emulator.
  */
 export type MayRule =
@@ -23,7 +23,7 @@ export type MayRule =
 export interface MayViolation {
   readonly rule: MayRule;
   /** The catalogue's number; "emulator" for outside-may. */
-  readonly invariant: "I2" | "I3" | "I4" | "emulator";
+  readonly invariant: "I2" | "I3" | "I4" | "I7" | "emulator";
   /** Core that may hold the translation, and its tag; ANY_CONTEXT: global. */
   readonly holder: number;
   readonly tag: number;

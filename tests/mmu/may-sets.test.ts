@@ -492,7 +492,8 @@ describe("the return of a call", () => {
       root: scene.first,
       start: PAGE,
       end: PAGE + 1,
-      staleBefore: scene.may.sequence,
+      kind: "call-return",
+      staleBefore: () => scene.may.sequence,
       allows: ({ rights }) => !rights.write,
       text: "mprotect returns",
     });
@@ -541,7 +542,8 @@ describe("the return of a call", () => {
       root: scene.first,
       start: PAGE,
       end: PAGE + 1,
-      staleBefore: before,
+      kind: "call-return",
+      staleBefore: () => before,
       allows: () => false,
       text: "munmap returns",
     });
@@ -557,7 +559,8 @@ describe("the return of a call", () => {
         root: scene.first,
         start,
         end: start + 1,
-        staleBefore: scene.may.sequence,
+        kind: "call-return",
+        staleBefore: () => scene.may.sequence,
         allows: () => false,
         text: "munmap returns",
       });
