@@ -29,6 +29,8 @@ export class PageChain {
   readonly replacerPid: Int32Array = new Int32Array(MAX_INCARNATIONS);
   /** Note of the closing event; 0: open. */
   readonly closed: Float64Array = new Float64Array(MAX_INCARNATIONS);
+  /** 1: it was closed by another frame in its place. */
+  readonly byFrame: Uint8Array = new Uint8Array(MAX_INCARNATIONS);
   /** Note of what set it. */
   readonly made: Float64Array = new Float64Array(MAX_INCARNATIONS);
   /** Newest incarnation that each core has used, for data and for fetch apart. */
@@ -54,6 +56,7 @@ export class PageChain {
     this.replacer[at] = BY_NOBODY;
     this.replacerPid[at] = 0;
     this.closed[at] = 0;
+    this.byFrame[at] = 0;
     this.made[at] = note;
   }
 
@@ -105,7 +108,7 @@ export class PageChain {
 
   #forgetOldest(): void {
     for (const words of [this.frame, this.allocation, this.closed, this.made]) words.copyWithin(0, 1);
-    for (const bytes of [this.rights, this.replacer]) bytes.copyWithin(0, 1);
+    for (const bytes of [this.rights, this.replacer, this.byFrame]) bytes.copyWithin(0, 1);
     this.replacerPid.copyWithin(0, 1);
     for (let lane = 0; lane < this.reached.length; lane++) {
       if (this.reached[lane]! > 0) this.reached[lane]!--;

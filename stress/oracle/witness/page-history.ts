@@ -89,8 +89,9 @@ export class PageHistory {
     const missed = this.#closeOthers(chain, frame, replacer, pid, note, copied);
     if (missed !== null) return missed;
     if (wasFrame !== NOTHING && wasFrame !== frame) {
+      // The page that was there is forgotten with its reference and its map count; the zero page has none.
       return {
-        invariant: "I7",
+        invariant: format.isSpecial(oldLo, oldHi) ? "I7" : "I13",
         text: `the entry of page ${page.toString(16)} goes from frame ${wasFrame} to frame ${frame} in one step`,
         earlier: chain.made[last]!,
       };
@@ -146,10 +147,10 @@ export class PageHistory {
     const name = `page ${page.toString(16)}`;
     const had = chain.find(frame, allocation, right);
     if (had >= 0 && chain.closed[had] !== 0) {
-      const byFault = chain.replacer[had] === BY_FAULT;
-      const other = chain.frame[chain.last] !== frame && chain.frame[chain.last] !== NOTHING;
       const text = `${name}: ${nameOf(right)} through frame ${frame} after it was replaced everywhere`;
-      return { invariant: byFault && other ? "I7" : "I4", text, earlier: chain.closed[had]! };
+      // Closed by another frame in its place, not by the return of a call.
+      const invariant = chain.byFrame[had] !== 0 ? "I7" : "I4";
+      return { invariant, text, earlier: chain.closed[had]! };
     }
     if (had >= 0 && had < chain.reached[laneOf(core, right)]!) {
       const text = `${name}: core ${core} went back to frame ${frame}`;
@@ -213,14 +214,17 @@ export class PageHistory {
     for (let at = 0; at < chain.last; at++) {
       if (chain.closed[at] !== 0 || chain.frame[at] === frame || chain.replacer[at] === BY_DISCARD) continue;
       chain.closed[at] = note;
+      chain.byFrame[at] = 1;
       if (replacer !== BY_FAULT || chain.replacer[at] !== BY_FAULT || chain.replacerPid[at] !== pid) continue;
       const store = this.#stores.get(chain.frame[at]!);
       if (store === undefined || copied === NO_SITE || store <= copied) continue;
-      return {
-        invariant: "I6",
-        text: `page ${chain.page.toString(16)}: frame ${chain.frame[at]!} was written while it was copied`,
-        earlier: store,
-      };
+      const name = `page ${chain.page.toString(16)}`;
+      // What was put there after the copy was begun cannot be what was copied.
+      const wasSource = chain.made[at]! <= copied;
+      const text = wasSource
+        ? `${name}: frame ${chain.frame[at]!} was written while it was copied`
+        : `${name}: a store to frame ${chain.frame[at]!} is lost: a copy of an older page takes its place`;
+      return { invariant: wasSource ? "I6" : "I4", text, earlier: store };
     }
     return null;
   }

@@ -156,7 +156,7 @@ describe("pages", () => {
     expect(found).toMatchObject({ invariant: "I7" });
   });
 
-  it("an entry that is exchanged in one step is I7", () => {
+  it("an entry that is exchanged in one step leaks the page that it led to: I13", () => {
     const [found] = witnessed(function* (k) {
       yield* noWork(k);
       const m = memoryOf(k);
@@ -164,7 +164,7 @@ describe("pages", () => {
       const from = findPteSlot(m, mm, BASE);
       setPteAt(k, mm, BASE + 1, findPteSlot(m, mm, BASE + 1), m.ram.read32(from), m.ram.read32(from + 4));
     });
-    expect(found).toMatchObject({ invariant: "I7", later: { what: "entry set" } });
+    expect(found).toMatchObject({ invariant: "I13", later: { what: "entry set" } });
   });
 
   it("a dirty entry that is overwritten by a clean one is I5", () => {
