@@ -4,6 +4,7 @@
  * TLBI operand is an address shifted right by 12. Read: MOV, LSR, LDR, STR, SWP, DMB, DSB, ISB, TLBI of a page, an ASID or
  * all, with labels. The file's quantifier states no verdict: herd prints whether the condition can hold.
  */
+import type { UserError } from "../../emu/user-error.ts";
 import { readCondition } from "./condition.ts";
 import { Cursor, unreadable } from "./cursor.ts";
 import type { Cell, Sections } from "./sections.ts";
@@ -99,115 +100,129 @@ function readMemory(cursor: Cursor, state: InitialState): void {
 }
 
 function readColumn(file: string, core: number, cells: readonly Cell[], registers: Registers): Column {
-  const operations: Operation[] = [];
-  for (const cell of cells) {
-    const match = /^(?:(\w+):)?\s*(\S+)\s*(.*)$/.exec(cell.text)!;
-    const operands = splitOperands(match[3]!);
-    const effect = readEffect(file, cell, match[2]!, operands, registers);
-    operations.push({
-      effect,
-      text: `${match[2]} ${match[3]}`.trim(),
-      label: match[1] ?? null,
+  return {
+    core,
+    role: "thread",
+    operations: cells.map((cell) => new OperationReader(file, cell, registers).read()),
+  };
+}
+
+/** Reads one instruction, with what the registers hold before it; notes what they hold after it. */
+class OperationReader {
+  readonly #file: string;
+  readonly #cell: Cell;
+  readonly #registers: Registers;
+
+  constructor(file: string, cell: Cell, registers: Registers) {
+    this.#file = file;
+    this.#cell = cell;
+    this.#registers = registers;
+  }
+
+  read(): Operation {
+    const [, label, mnemonic, rest] = /^(?:(\w+):)?\s*(\S+)\s*(.*)$/.exec(this.#cell.text)!;
+    const operands = rest === "" ? [] : rest!.split(",").map((operand) => operand.trim());
+    return {
+      effect: this.#effect(mnemonic!, operands),
+      text: `${mnemonic} ${rest}`.trim(),
+      label: label ?? null,
       isEssential: false,
       isUntaken: false,
-    });
+    };
   }
-  return { core, role: "thread", operations };
-}
 
-function splitOperands(text: string): string[] {
-  return text === "" ? [] : text.split(",").map((operand) => operand.trim());
-}
+  #effect(mnemonic: string, operands: readonly string[]): Effect {
+    switch (mnemonic) {
+      case "MOV":
+        return this.#move(operands);
+      case "LSR":
+        return this.#shift(operands);
+      case "LDR": {
+        const place = this.#place(operands[1]);
+        return { kind: "load", to: this.#set(operands[0], { kind: "unknown" }), place };
+      }
+      case "STR":
+        return { kind: "store", value: this.#value(operands[0]), place: this.#place(operands[1]) };
+      case "SWP": {
+        const value = this.#value(operands[0]);
+        const place = this.#place(operands[2]);
+        return { kind: "exchange", place, value, to: this.#set(operands[1], { kind: "unknown" }) };
+      }
+      case "DMB":
+      case "DSB":
+        return { kind: "barrier", mnemonic: [mnemonic, ...operands].join(" ") };
+      case "ISB":
+        return { kind: "serialise", mnemonic };
+      case "TLBI":
+        return this.#invalidation(operands[0] ?? "", operands[1]);
+      default:
+        throw this.#unknown("there is no such operation");
+    }
+  }
 
-function readEffect(
-  file: string,
-  cell: Cell,
-  mnemonic: string,
-  operands: readonly string[],
-  registers: Registers,
-): Effect {
-  const unknown = (what: string): Error => unreadable(file, cell.line, `${cell.text}: ${what}`);
-  const content = (name: string | undefined): Content => {
-    if (name === undefined || !/^[XW](\d+|ZR)$/.test(name)) throw unknown(`${name} is no register`);
+  #move(operands: readonly string[]): Effect {
+    const immediate = /^#(-?\w+)$/.exec(operands[1] ?? "");
+    const value: Value =
+      immediate === null ? this.#value(operands[1]) : { kind: "number", value: Number(immediate[1]) };
+    return { kind: "assign", to: this.#set(operands[0], value), value };
+  }
+
+  #shift(operands: readonly string[]): Effect {
+    const from = this.#content(operands[1]);
+    if (from.kind !== "address" || operands[2] !== "#12") {
+      throw this.#unknown("only addresses are shifted, by 12");
+    }
+    const to = this.#set(operands[0], { kind: "page-number", location: from.place.location });
+    return { kind: "assign", to, value: { kind: "number", value: 0 } };
+  }
+
+  /** TLBI operations by name: Arm ARM, "TLB maintenance instructions". IS: all cores of the inner shareable domain. */
+  #invalidation(name: string, operand: string | undefined): Effect {
+    const match = /^(VAA?L?E1|VMALLE1|ASIDE1)(IS)?$/.exec(name);
+    if (match === null) throw this.#unknown("there is no such operation");
+    const scope = match[1] === "VMALLE1" ? "all" : match[1] === "ASIDE1" ? "context" : "page";
+    const held = operand === undefined ? null : this.#content(operand);
+    if (scope === "page" && held?.kind !== "page-number") {
+      throw this.#unknown("the operand is no page number");
+    }
+    return {
+      kind: "invalidate",
+      scope,
+      reach: match[2] === undefined ? "core" : "all-cores",
+      location: held?.kind === "page-number" ? held.location : null,
+      context: null,
+      mnemonic: `TLBI ${name}`,
+    };
+  }
+
+  #content(name: string | undefined): Content {
+    if (name === undefined || !/^[XW](\d+|ZR)$/.test(name)) throw this.#unknown(`${name} is no register`);
     if (name.endsWith("ZR")) return { kind: "number", value: 0 };
-    return registers.get(canonical(name)) ?? { kind: "number", value: 0 };
-  };
-  const placeAt = (operand: string | undefined): Place => {
+    return this.#registers.get(canonical(name)) ?? { kind: "number", value: 0 };
+  }
+
+  #set(name: string | undefined, content: Content): string {
+    this.#content(name);
+    const register = canonical(name!);
+    this.#registers.set(register, content);
+    return register;
+  }
+
+  #place(operand: string | undefined): Place {
     const address = /^\[(X\d+)\]$/.exec(operand ?? "");
-    const held = address === null ? null : content(address[1]);
-    if (held?.kind !== "address") throw unknown(`${operand} is not the address of a location`);
+    const held = address === null ? null : this.#content(address[1]);
+    if (held?.kind !== "address") throw this.#unknown(`${operand} is not the address of a location`);
     return held.place;
-  };
-  const heldBy = (name: string | undefined): Value => {
-    const held = content(name);
+  }
+
+  #value(name: string | undefined): Value {
+    const held = this.#content(name);
     if (held.kind === "number" || held.kind === "entry") return held;
     if (held.kind === "unknown") return { kind: "register", name: canonical(name!) };
-    throw unknown(`${name} holds an address`);
-  };
-  const target = (name: string | undefined): string => {
-    content(name);
-    return canonical(name!);
-  };
-  switch (mnemonic) {
-    case "MOV": {
-      const to = target(operands[0]);
-      const immediate = /^#(-?\w+)$/.exec(operands[1] ?? "");
-      const value: Value =
-        immediate === null ? heldBy(operands[1]) : { kind: "number", value: Number(immediate[1]) };
-      registers.set(to, value);
-      return { kind: "assign", to, value };
-    }
-    case "LSR": {
-      const from = content(operands[1]);
-      if (from.kind !== "address" || operands[2] !== "#12")
-        throw unknown("only addresses are shifted, by 12");
-      const to = target(operands[0]);
-      registers.set(to, { kind: "page-number", location: from.place.location });
-      return { kind: "assign", to, value: { kind: "number", value: 0 } };
-    }
-    case "LDR": {
-      const to = target(operands[0]);
-      const place = placeAt(operands[1]);
-      registers.set(to, { kind: "unknown" });
-      return { kind: "load", to, place };
-    }
-    case "STR":
-      return { kind: "store", value: heldBy(operands[0]), place: placeAt(operands[1]) };
-    case "SWP": {
-      const value = heldBy(operands[0]);
-      const to = target(operands[1]);
-      const place = placeAt(operands[2]);
-      registers.set(to, { kind: "unknown" });
-      return { kind: "exchange", place, value, to };
-    }
-    case "DMB":
-    case "DSB":
-      return { kind: "barrier", mnemonic: [mnemonic, ...operands].join(" ") };
-    case "ISB":
-      return { kind: "serialise", mnemonic };
-    case "TLBI":
-      return invalidation(
-        operands[0] ?? "",
-        operands[1] === undefined ? null : content(operands[1]),
-        unknown,
-      );
-    default:
-      throw unknown("there is no such operation");
+    throw this.#unknown(`${name} holds an address`);
   }
-}
 
-/** TLBI operations by name: Arm ARM, "TLB maintenance instructions". IS: all cores of the inner shareable domain. */
-function invalidation(name: string, operand: Content | null, unknown: (what: string) => Error): Effect {
-  const match = /^(VAA?L?E1|VMALLE1|ASIDE1)(IS)?$/.exec(name);
-  if (match === null) throw unknown("there is no such operation");
-  const scope = match[1] === "VMALLE1" ? "all" : match[1] === "ASIDE1" ? "context" : "page";
-  if (scope === "page" && operand?.kind !== "page-number") throw unknown("the operand is no page number");
-  return {
-    kind: "invalidate",
-    scope,
-    reach: match[2] === undefined ? "core" : "all-cores",
-    location: operand?.kind === "page-number" ? operand.location : null,
-    context: null,
-    mnemonic: `TLBI ${name}`,
-  };
+  #unknown(what: string): UserError {
+    return unreadable(this.#file, this.#cell.line, `${this.#cell.text}: ${what}`);
+  }
 }

@@ -18,7 +18,7 @@ import type { Cell, Sections } from "./sections.ts";
 import type { Column, Effect, InitialPlace, LitmusTest, Location, Operation, Verdict } from "./test.ts";
 
 /** Registers that a test may use; the others carry addresses, fixups and results. */
-export const TEST_REGISTERS: readonly string[] = ["RBX", "RSI", "RDI", "RBP", "R8", "R9", "R10"];
+const TEST_REGISTERS: readonly string[] = ["RBX", "RSI", "RDI", "RBP", "R8", "R9", "R10"];
 
 const BARRIERS = /^(MFENCE|LFENCE|SFENCE)$/;
 const VERDICTS: Readonly<Record<string, Verdict>> = {

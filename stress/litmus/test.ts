@@ -163,6 +163,7 @@ export function essentials(test: LitmusTest): Operation[] {
   return test.columns.flatMap((column) => column.operations.filter((operation) => operation.isEssential));
 }
 
+/** `x`, `PTE(x)`, `PDE(x@1)`. */
 export function placeName({ location, level, root }: Place): string {
   const names = ["", "PTE", "PDE", "PDPTE", "PML4E"] as const;
   const at = root === 0 ? location : `${location}@${root}`;

@@ -1,5 +1,5 @@
 /** What a question sees of a final state of the x86-64 machine. */
-import type { Atom } from "../test.ts";
+import { type Atom, placeName } from "../test.ts";
 import { REGISTERS } from "./assembler.ts";
 import type { EntryWords } from "./layout.ts";
 import type { X86LitmusWorld } from "./world.ts";
@@ -30,13 +30,9 @@ export function observe(world: X86LitmusWorld, atom: Atom): string {
   const words = wordsOf(world, atom);
   const isEntry = atom.value.kind === "entry";
   const value = isEntry ? world.layout.describe(words) : String(number(words));
-  return atom.kind === "register" ? `${atom.core}:${atom.name}=${value}` : `${nameOf(atom)}=${value}`;
-}
-
-function nameOf({ place }: Extract<Atom, { kind: "place" }>): string {
-  const names = ["", "PTE", "PDE", "PDPTE", "PML4E"];
-  const at = place.root === 0 ? place.location : `${place.location}@${place.root}`;
-  return place.level === 0 ? at : `[${names[place.level]}(${at})]`;
+  if (atom.kind === "register") return `${atom.core}:${atom.name}=${value}`;
+  const name = placeName(atom.place);
+  return atom.place.level === 0 ? `${name}=${value}` : `[${name}]=${value}`;
 }
 
 function wordsOf(world: X86LitmusWorld, atom: Exclude<Atom, { kind: "fault" }>): EntryWords {

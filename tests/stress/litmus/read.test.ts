@@ -30,6 +30,12 @@ const MALFORMED: readonly (readonly [string, RegExp])[] = [
   [`${HEAD}${COLUMN}exists (0:RSI=1)\n`, /^f: no operation of P0 writes RSI/],
   [`${HEAD}${COLUMN}exists (0:RBX=1 0:RBX=2)\n`, /^f:5: expected "\)", found "0"/],
   [`X86_64 t\nVerdict=Sometimes\n{ x=1; }\n${COLUMN}${ASK}`, /Verdict=Sometimes: there is no such verdict/],
+  [
+    "AArch64 t\n{ x=1; 0:X1=x; }\n P0 ;\n LDR X2,[X3] ;\nexists (0:X2=1)\n",
+    /^f:4: LDR X2,\[X3\]: \[X3\] is not the address/,
+  ],
+  ["AArch64 t\n{ x=1; 0:X1=x; }\n P0 ;\n TLBI VAAE1IS,X1 ;\nexists (x=1)\n", /the operand is no page number/],
+  ["AArch64 t\n{ x=1; }\n P0 ;\n ADD X1,X1,#1 ;\nexists (x=1)\n", /ADD X1,X1,#1: there is no such operation/],
 ];
 
 describe("a malformed litmus file", () => {
