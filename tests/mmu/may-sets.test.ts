@@ -39,7 +39,7 @@ class Scene {
   readonly frame: number;
 
   constructor(capacity = 256) {
-    this.world = new World({ cores: 2, maySets: { capacity } });
+    this.world = new World({ cores: 2, maySets: { capacity }, ramBytes: 0x40_0000 });
     this.first = this.world.frame();
     this.second = this.world.frame();
     this.frame = this.world.frame();
