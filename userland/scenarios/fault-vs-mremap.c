@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-mremap
  * about: a store faults at the place to which another thread moves a page
- * races: A22 A07
+ * races: A22
  * cores: 2
  * tasks: 2
  * check: I1 I13
