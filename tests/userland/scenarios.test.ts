@@ -122,7 +122,9 @@ describe.each(all)("$name", (scenario) => {
     };
     const count = view.getUint32(fileOffset("scenario_thread_count"), true);
     const threads = fileOffset("scenario_threads");
-    const cores = Array.from({ length: count }, (_, index) => view.getUint32(threads + index * THREAD_BYTES + 8, true));
+    const cores = Array.from({ length: count }, (_, index) =>
+      view.getUint32(threads + index * THREAD_BYTES + 8, true),
+    );
     expect(cores[0]).toBe(0);
     expect(cores.slice(1)).not.toContain(0);
     expect(Math.max(...cores)).toBeLessThan(scenario.cores);

@@ -7,7 +7,8 @@
  *   scenario_begin()  called by thread 0 when every thread is on its way to its core; then it goes on as thread 0
  *   scenario_park()   where a thread ends up when its function returns: it waits for scenario_phase
  *   scenario_phase    whoever runs the scenario stores 1 here when every thread has parked; then thread 0 wakes
- *                     the others, runs check() and exits with what that returned: 0, or what is wrong (1 to 63)
+ *                     the others, waits for the processes, runs check() and exits with what that returned: 0, or
+ *                     what is wrong (1 to 63)
  *
  * Every access of a thread function counts, since each is a moment at which another core may come in between. So
  * there is no output, no thread-local storage and no call of the library there: system calls and the accesses below
