@@ -61,7 +61,7 @@ export function formatSchedule(schedule: Schedule): string {
     `signature ${schedule.signature}`,
     `trace ${schedule.trace}`,
   ];
-  for (const words of schedule.assertionsOff) lines.push(`assertion-off ${words}`);
+  for (const name of schedule.assertionsOff) lines.push(`assertion-off ${name}`);
   if (schedule.absent.length > 0) lines.push(`absent ${schedule.absent.join(" ")}`);
   if (decisions.failures.length > 0) lines.push(`failures ${decisions.failures.join(" ")}`);
   for (let at = 0; at < decisions.segments.length; at += PER_LINE) {

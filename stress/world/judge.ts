@@ -5,12 +5,23 @@
 import type { StopReason } from "../../emu/hardware.ts";
 import type { Machine } from "../../emu/machine.ts";
 import type { ExplorationEnd } from "../../emu/schedulers/index.ts";
-import type { Context, Kernel, KernelObserver, Memory, Syscall } from "../../kernel/index.ts";
+import {
+  type AssertionId,
+  type Context,
+  type Kernel,
+  type KernelObserver,
+  type Memory,
+  NULL,
+  pageAllocation,
+  type Syscall,
+} from "../../kernel/index.ts";
 import type { AccessSink, LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
 import { Lifetime } from "../oracle/lifetime.ts";
 import { type EndState, type OraclePart, type OracleWorld, observerOf } from "../oracle/part.ts";
 import { Structure } from "../oracle/structure.ts";
+import { Translations } from "../oracle/translations.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
+import { Witness } from "../oracle/witness/witness.ts";
 import { type Contended, standstill } from "./progress.ts";
 import type { WorldOptions } from "./world.ts";
 
@@ -60,13 +71,15 @@ export class Judge {
         report: (violation) => this.#report(name, violation),
       }),
     );
-    const assertions: Partial<KernelObserver> = {
-      assertionFailed: (k, text) => this.#assertion(k, text),
+    const witness = this.#parts.find((part) => part instanceof Witness);
+    if (witness !== undefined) watchAccesses(machine, kernel, witness);
+    const own: Partial<KernelObserver> = {
+      assertionFailed: (k, text, id) => this.#assertion(k, text, id),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
       lockContended: (k, at, cls) => this.#contended.set(k, { at, cls }),
       lockGranted: (k) => this.#contended.delete(k),
     };
-    const listeners = [assertions, ...this.#parts.map((part) => part.events)];
+    const listeners = [own, ...this.#parts.map((part) => part.events)];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
     const sink = this.#parts.find((part) => "access" in part) as (OraclePart & AccessSink) | undefined;
     (machine.ram as ObservedMemory).sink = sink ?? null;
@@ -151,11 +164,9 @@ export class Judge {
     k.cpu.stopMachine({ kind: "power-off", text: "exit_group", status: call.lo(0) & 0xff });
   }
 
-  #assertion(k: Context, text: string): void {
-    const [first] = text.split("\n");
-    if (this.#options.assertionsOff?.some((words) => text.startsWith(words)) === true) return;
-    const later = siteOf(k, plain(first!));
-    this.#found ??= { foundBy: "assertions", invariant: "I15", text: first!, earlier: null, later };
+  #assertion(k: Context, text: string, id: AssertionId): void {
+    this.#found ??= { foundBy: "assertions", invariant: "I15", text, earlier: null, later: siteOf(k, id) };
+    this.#machine.running.endSlice();
   }
 
   #find(foundBy: string, invariant: Invariant, text: string, what: string = plain(text)): void {
@@ -181,7 +192,31 @@ export class Judge {
 const PARTS: readonly { readonly name: string; create(world: OracleWorld): OraclePart }[] = [
   { name: "structure", create: (world) => new Structure(world) },
   { name: "lifetime", create: (world) => new Lifetime(world) },
+  { name: "translations", create: (world) => new Translations(world) },
+  { name: "witness", create: (world) => new Witness(world) },
 ];
+
+/** The witness hears of every access of user code and of user copies: of the addresses that a process has. */
+function watchAccesses(machine: Machine, kernel: Kernel, witness: Witness): void {
+  const { map } = (kernel.memory as Memory).frames;
+  for (const core of machine.cores) {
+    core.budget.observer = {
+      used: (pa, kind, lo, hi) => {
+        if (machine.model.isPermanentMapping(lo, hi)) return;
+        const { task } = kernel.current[core.id]!;
+        if (task === null || task.mm === NULL) return;
+        const frame = pa >>> 12;
+        const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+        const allocation = pageAllocation.get(machine.ram, map.page(frame));
+        witness.access(core.id, task.pid, task.mm, page, KINDS[kind], frame, allocation);
+      },
+      walked: () => {},
+      filled: () => {},
+    };
+  }
+}
+
+const KINDS = ["read", "write", "fetch"] as const;
 
 function fromLedger(violation: LedgerViolation): Judgement {
   const site = ({ core, timeCycles, address, text, kind }: LedgerViolation["earlier"]): Site => ({

@@ -43,7 +43,7 @@ export interface WorldOptions {
   readonly withoutParts?: readonly string[];
   /** Hears of everything that the oracle hears of, and of the machine's events. */
   readonly watch?: (machine: Machine) => TraceSink & { readonly observer: Partial<KernelObserver> };
-  /** Kernel assertions that do not count, by their first words: what they hide is to show. */
+  /** Kernel assertions that do not count, by their names: what they hide is to show. */
   readonly assertionsOff?: readonly string[];
 }
 
@@ -111,6 +111,7 @@ export class World {
       tlb: options.tlb,
       seed: 1,
       ledger: "on",
+      maySets: "on",
       memory: (ramBytes, engineBytes) => new ObservedMemory(ramBytes, engineBytes),
       console: (_stream, bytes) => {
         this.output += new TextDecoder().decode(bytes);
@@ -121,6 +122,7 @@ export class World {
     const kernel = createKernel(machine, options.model.arch, {
       design: options.design,
       seed: 1,
+      assertionsOff: options.assertionsOff ?? [],
       init: { image: options.image, argv: [options.scenario.name], envp: [] },
     });
     this.kernel = kernel;

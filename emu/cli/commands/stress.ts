@@ -87,7 +87,7 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         type: "string",
         array: true,
         default: [],
-        describe: "a kernel assertion that is not to count, by its first words",
+        describe: "a kernel assertion that is not to count, by name",
       })
       .option("output", {
         type: "string",
