@@ -1,0 +1,129 @@
+/**
+ * Whether a broken variant of the kernel is caught by what the catalogue says that it violates. Runs of its scenarios
+ * under pct until one of the named invariants is reported; a kernel assertion that comes first is switched off, so that
+ * what it hides shows.
+ */
+
+import { type BrokenVariant, listDesigns } from "../../../kernel/index.ts";
+
+import { type CampaignPlan, type Finding, openUnit, type Schedule } from "../../../stress/campaign/index.ts";
+import { type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
+
+export interface Catch {
+  readonly variant: string;
+  readonly design: string;
+  readonly scenario: string;
+  /** The invariant that was reported; null: nothing that the catalogue names. */
+  readonly invariant: string | null;
+  /** Runs that it took, the last one included; over all scenarios that were tried. */
+  readonly runs: number;
+  /** Kernel assertions that had to be switched off. */
+  readonly assertionsOff: readonly string[];
+  /** Other invariants reported on the way. */
+  readonly others: readonly string[];
+  /** Shrunk. */
+  readonly schedule: Schedule | null;
+}
+
+/** Seed of the campaigns, and runs of one scenario. */
+export const CATCH_SEED = 1;
+export const MAX_CATCH_RUNS = 2000;
+const PART_RUNS = 50;
+const DEPTHS: readonly number[] = [3];
+
+/** The scenarios that are after a variant, or all. */
+export function scenariosOf(variant: BrokenVariant): readonly Scenario[] {
+  return scenarios().filter((scenario) => scenario.races.includes(variant.id));
+}
+
+export function designOf(variant: BrokenVariant): string {
+  const designs = listDesigns().map((design) => design.name);
+  const design = designs.findLast((name) => variant.designs.includes(name));
+  if (design === undefined) throw new Error(`${variant.id} is for no design that exists`);
+  return `${design}+${variant.id}`;
+}
+
+/** Tries the scenarios in turn, a part of each at a time, until the variant is caught. */
+export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH_RUNS): Catch {
+  const design = designOf(variant);
+  const assertionsOff: string[] = [];
+  const others = new Set<string>();
+  let runs = 0;
+  let tried = "";
+  for (const scenario of scenariosOf(variant)) {
+    tried = scenario.name;
+    for (const depth of DEPTHS) {
+      let unit = openUnit(plan(scenario, design, depth, assertionsOff), {
+        scenario: scenario.name,
+        machine: scenario.machine,
+        design,
+      });
+      let first = 1;
+      while (first <= maxRuns) {
+        const end = Math.min(first + PART_RUNS, maxRuns + 1);
+        const { findings } = unit.run({ first, end, stride: 1, known: [] });
+        const caught = findings.find((finding) => isNamed(variant, finding));
+        if (caught !== undefined) {
+          return {
+            variant: variant.id,
+            design,
+            scenario: scenario.name,
+            invariant: caught.invariant,
+            runs: runs + caught.firstRun,
+            assertionsOff,
+            others: [...others],
+            schedule: caught.schedule,
+          };
+        }
+        for (const finding of findings) others.add(finding.invariant);
+        const assertion = findings.find((finding) => finding.invariant === "I15");
+        if (assertion === undefined) {
+          first = end;
+          continue;
+        }
+        assertionsOff.push(assertion.signature.replace(/^I15 assertions: /, ""));
+        unit = openUnit(plan(scenario, design, depth, assertionsOff), {
+          scenario: scenario.name,
+          machine: scenario.machine,
+          design,
+        });
+        first = 1;
+      }
+      runs += maxRuns;
+    }
+  }
+  return {
+    variant: variant.id,
+    design,
+    scenario: tried,
+    invariant: null,
+    runs,
+    assertionsOff,
+    others: [...others],
+    schedule: null,
+  };
+}
+
+function isNamed(variant: BrokenVariant, finding: Finding): boolean {
+  return (variant.invariants as readonly string[]).includes(finding.invariant);
+}
+
+function plan(
+  scenario: Scenario,
+  design: string,
+  depth: number,
+  assertionsOff: readonly string[],
+): CampaignPlan {
+  return {
+    units: [{ scenario: scenario.name, machine: scenario.machine, design }],
+    runs: MAX_CATCH_RUNS,
+    seed: CATCH_SEED,
+    scheduler: "pct",
+    depth,
+    tlb: "typical",
+    shrink: "shrink",
+    shard: 0,
+    shards: 1,
+    assertionsOff: [...assertionsOff],
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * `npm run stress:broken`: every broken variant of the kernel against the scenarios that are after it. Printed are the
+ * invariant that caught it, the runs that took, and how long the shrunk schedule is. Exit status 1 if one gets away.
+ *
+ *     npm run stress:broken -- [ID…] [--runs N]
+ */
+import { parseArgs } from "node:util";
+import { formatTable } from "../../../emu/cli/table.ts";
+import { Progress } from "../../../emu/cli/terminal.ts";
+import { BROKEN } from "../../../kernel/index.ts";
+import { type Catch, catchVariant, MAX_CATCH_RUNS, scenariosOf } from "./catch.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string", default: String(MAX_CATCH_RUNS) },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const chosen = positionals.length === 0 ? BROKEN : BROKEN.filter(({ id }) => positionals.includes(id));
+const progress = new Progress();
+const catches: Catch[] = [];
+for (const variant of chosen) {
+  progress.show(() => `${catches.length} of ${chosen.length}: ${variant.id}`);
+  if (scenariosOf(variant).length === 0) console.error(`${variant.id}: no scenario is after it`);
+  catches.push(catchVariant(variant, Number(values.runs)));
+}
+progress.clear();
+if (values.json) {
+  console.log(JSON.stringify(catches, null, 2));
+} else {
+  const rows = catches.map((each) => [
+    each.variant,
+    each.scenario,
+    each.invariant ?? "-",
+    each.runs,
+    each.assertionsOff.join(" ") || "-",
+    each.schedule === null ? "-" : each.schedule.decisions.segments.length,
+  ]);
+  const columns = [
+    { title: "variant", align: "left" },
+    { title: "scenario", align: "left" },
+    { title: "caught by", align: "left" },
+    { title: "schedules", align: "right" },
+    { title: "assertions off", align: "left" },
+    { title: "switches", align: "right" },
+  ] as const;
+  console.log(formatTable(columns, rows).join("\n"));
+}
+const away = catches.filter((each) => each.invariant === null);
+console.log(`${catches.length - away.length} of ${catches.length} caught`);
+process.exitCode = away.length > 0 ? 1 : 0;
