@@ -1,3 +1,5 @@
+export * from "./conflict-index.ts";
+export * from "./exhaustive.ts";
 export * from "./exploring.ts";
 export * from "./pct.ts";
 export * from "./random.ts";

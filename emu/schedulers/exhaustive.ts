@@ -1,0 +1,489 @@
+/**
+ * `exhaustive`: all schedules with at most so many preemptions, one of each class of schedules that differ only in the
+ * order of independent events. Coons, Musuvathi, McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013 (BPOR), which
+ * extends Flanagan, Godefroid, "Dynamic Partial-Order Reduction for Model Checking Software", POPL 2005. The search is
+ * stateless: a schedule is executed again from the start up to the point where it is to differ.
+ *
+ * A preemption is a switch from a core that could go on to another core. The acceptance of an interrupt or the firing of
+ * a timer is no switch, and going on with the core that ran before is none either; nor is leaving a core that spins.
+ *
+ * 1. A new event goes to the core that ran last, if it can go on, else to the first that can.
+ * 2. When an event has been executed, the earlier events that it conflicts with are found: of every other core all that
+ *    came after the event's predecessor on its own core, and the last one before it. (The paper asks at every state for
+ *    the last conflicting event of every core; over the states at which this event was next these are the same.)
+ * 3. At each of them the event's core is to be tried instead; if it could not go on there, everything that could is.
+ * 4. The conservative points: the switch that step 3 asks for may be one preemption too many, though the same order of
+ *    conflicting events is within the bound if the switch is made earlier, where it costs nothing. So the same is asked
+ *    at the beginning of the block of events of one core that the conflicting event lies in.
+ * 5. Last in, first out: the latest event at which something is left to try is exchanged; what is over the bound is not.
+ *
+ * Sleep sets (Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996, chapter 5): what was
+ * tried at a point need not be executed behind another choice of that point until an event conflicts with it. Under a
+ * bound that is right only if the order that was tried is not the dearer one, which holds for the core that ran
+ * last before the point and could go on (going on first never costs a preemption more), and for interrupts (which cost
+ * none) unless they make a core go on that would have been left for nothing. Nothing else sleeps.
+ *
+ * Interrupts. Accepting one makes the core execute its handler, so what matters is where between the other events of its
+ * own core it lands. Two places differ only if an event between them touches what the handler touches, or changes
+ * the interrupt mask, the phase or the task of the core. What handlers touch is learned; as long as that grows, the
+ * search is begun again (`isSettled`).
+ */
+import { ConflictIndex } from "./conflict-index.ts";
+import {
+  AGENTS_PER_CORE,
+  type Agent,
+  type Choices,
+  NO_AGENT,
+  ROLE_INTERRUPT,
+  type Strategy,
+} from "./exploring.ts";
+
+/** Told of the end of each event, before the next one is chosen: the last moment to say what it touched. */
+export interface EventWatch {
+  /** A run begins. */
+  begun(): void;
+  ended(agent: Agent): void;
+}
+
+export interface ExhaustiveOptions {
+  /** At most MAX_CORES. */
+  readonly cores: number;
+  /** Largest number of preemptions in a schedule. */
+  readonly preemptions: number;
+  /** "none": every schedule within the bound, to compare with. */
+  readonly reduction: "bounded" | "none";
+  /** Exclusive bound of the places that events touch. */
+  readonly places: number;
+  readonly watch: EventWatch | null;
+  /** Ordinal number of the fallible allocation that fails, or -1. */
+  readonly failing: number;
+}
+
+/** Agents of a point are the bits of a word. */
+export const MAX_CORES: number = (31 / AGENTS_PER_CORE) | 0;
+const CORE_ROLES = 0b0011;
+const ALL_ROLES = 0b1111;
+const TIMER_BITS = 0x8888_8888 | 0;
+const NO_EVENT = -1;
+const NO_CORE = -1;
+const EMPTY: readonly Sleeper[] = [];
+
+/** An agent whose next event was executed from an earlier point: places * 2 + change. */
+interface Sleeper {
+  readonly agent: Agent;
+  readonly sends: number;
+  readonly touched: Int32Array;
+}
+
+/** A point of the present schedule: what could be chosen, and the event that was. */
+interface Point {
+  agent: Agent;
+  /** Agents, as bits. */
+  enabled: number;
+  done: number;
+  asked: number;
+  /** The core that executed the last event that was no interrupt, and whether leaving it costs a preemption. */
+  last: number;
+  holds: boolean;
+  /** Preemptions before the event. */
+  preemptions: number;
+  /** The event at which the block that this one lies in begins. */
+  block: number;
+  /** The event before this one on the same core. */
+  previous: number;
+  /** The interrupt in whose handler the event lies. */
+  accepted: number;
+  /** Cores that the event sent an interrupt to, as bits. */
+  sends: number;
+  /** An interrupt of its core does not commute with the event. */
+  isBarrier: boolean;
+  /** Entries of the index: the event's own. */
+  from: number;
+  to: number;
+  sleepers: readonly Sleeper[];
+  /** Of those tried here, the ones that may sleep. */
+  tried: readonly Sleeper[];
+}
+
+export class Exhaustive implements Strategy {
+  readonly name = "exhaustive";
+  /** Schedules begun, and of them those given up because they repeat one. */
+  schedules = 0;
+  repeated = 0;
+  /** Choices not taken because of the bound. */
+  overBound = 0;
+  /** Fallible allocations of the present run. */
+  allocations = 0;
+  /** What handlers touch has grown since the search began. */
+  isSettled = true;
+  readonly #options: ExhaustiveOptions;
+  readonly #index: ConflictIndex;
+  readonly #points: Point[] = [];
+  /** Points that the present run has to follow. */
+  #prefix = 0;
+  /** Events of the present run. */
+  #events = 0;
+  #isOpen = false;
+  #isRepeated = false;
+  /** By core: last event, and what its handlers touch (1 looked at, 2 changed). */
+  readonly #lastOf: Int32Array;
+  readonly #handlers: readonly Uint8Array[];
+  /** What the watch says of the event that ends. */
+  #isBarrier = false;
+  #handlerOf = NO_CORE;
+  /** Cores that an event's last conflict with has been found. */
+  readonly #isFound: Uint8Array;
+
+  constructor(options: ExhaustiveOptions) {
+    if (options.cores > MAX_CORES) throw new RangeError(`exhaustive: ${options.cores} cores`);
+    this.#options = options;
+    this.#index = new ConflictIndex(options.places);
+    this.#lastOf = new Int32Array(options.cores);
+    this.#handlers = Array.from({ length: options.cores }, () => new Uint8Array(options.places));
+    this.#isFound = new Uint8Array(options.cores);
+  }
+
+  /** A run of the present schedule begins. */
+  begin(): void {
+    this.schedules++;
+    this.allocations = 0;
+    this.#events = 0;
+    this.#isOpen = false;
+    this.#isRepeated = false;
+    this.#lastOf.fill(NO_EVENT);
+    this.#options.watch?.begun();
+  }
+
+  /** The run has come to its end, or the last event to its: nothing after this belongs to it. */
+  end(): void {
+    if (this.#isOpen) this.#endEvent();
+  }
+
+  /** The schedule to execute next is made. False: that was the last one. */
+  advance(): boolean {
+    if (this.#isRepeated) this.repeated++;
+    const points = this.#points;
+    for (let at = points.length - 1; at >= 0; at--) {
+      const point = points[at]!;
+      const agent = this.#untried(point);
+      if (agent === NO_AGENT) continue;
+      if (this.#maySleep(point)) point.tried = [...point.tried, this.#sleeperOf(point)];
+      points.length = at + 1;
+      this.#index.truncate(point.from);
+      this.#prefix = at + 1;
+      this.#put(at, agent);
+      return true;
+    }
+    return false;
+  }
+
+  /** Forgets all schedules, but not what handlers touch. */
+  restart(): void {
+    this.#points.length = 0;
+    this.#index.truncate(0);
+    this.#prefix = 0;
+    this.isSettled = true;
+    this.schedules = this.repeated = this.overBound = 0;
+  }
+
+  /** The present event touched a place. @hot */
+  touch(place: number, changes: 0 | 1): void {
+    if (this.#isOpen && this.#events >= this.#prefix) this.#index.touch(this.#events - 1, place, changes);
+  }
+
+  /** The present event sent an interrupt to a core. */
+  sends(core: number): void {
+    if (this.#isOpen) this.#points[this.#events - 1]!.sends |= 1 << core;
+  }
+
+  /** The present event changed its core's interrupt mask, phase or task: where an interrupt comes matters. */
+  barrier(): void {
+    this.#isBarrier = true;
+  }
+
+  /** The present event is one of an interrupt handler of its core. */
+  inHandler(core: number): void {
+    this.#handlerOf = core;
+  }
+
+  /** Preemptions and length of the present schedule. */
+  get preemptions(): number {
+    const last = this.#points.at(-1);
+    return last === undefined ? 0 : last.preemptions + this.#costOf(last, last.agent);
+  }
+
+  fails(): boolean {
+    return this.allocations++ === this.#options.failing;
+  }
+
+  choose(choices: Choices): Agent {
+    if (this.#isOpen) this.#endEvent();
+    const at = this.#events;
+    const enabled = enabledOf(choices);
+    let agent: Agent;
+    if (at < this.#prefix) {
+      agent = this.#points[at]!.agent;
+      if ((enabled & (1 << agent)) === 0) throw new Error(`exhaustive: event ${at} does not repeat itself`);
+    } else {
+      const point = this.#newPoint(choices, enabled);
+      agent = this.#first(point);
+      if (agent === NO_AGENT) {
+        this.#isRepeated = true;
+        return NO_AGENT;
+      }
+      this.#points.push(point);
+      this.#put(at, agent);
+    }
+    const point = this.#points[at]!;
+    const core = coreOf(agent);
+    point.previous = this.#lastOf[core]!;
+    point.from = at >= this.#prefix - 1 ? this.#index.count : point.from;
+    this.#lastOf[core] = at;
+    this.#events = at + 1;
+    this.#isOpen = true;
+    return agent;
+  }
+
+  #newPoint(choices: Choices, enabled: number): Point {
+    const before = this.#events === 0 ? null : this.#points[this.#events - 1]!;
+    let last = before === null ? NO_CORE : before.last;
+    if (before !== null && isCore(before.agent)) last = coreOf(before.agent);
+    const goesOn = last !== NO_CORE && (enabled & agentsOf(last, CORE_ROLES)) !== 0;
+    const spins = choices.spins && coreOf(choices.current) === last;
+    return {
+      agent: NO_AGENT,
+      enabled,
+      done: 0,
+      asked: this.#options.reduction === "none" ? enabled : 0,
+      last,
+      holds: goesOn && !spins,
+      preemptions: before === null ? 0 : before.preemptions + this.#costOf(before, before.agent),
+      block: 0,
+      previous: NO_EVENT,
+      accepted: NO_EVENT,
+      sends: 0,
+      isBarrier: false,
+      from: this.#index.count,
+      to: this.#index.count,
+      sleepers: before === null || this.#options.reduction === "none" ? EMPTY : this.#stillAsleep(before),
+      tried: EMPTY,
+    };
+  }
+
+  /** The agent takes the event at a point. */
+  #put(at: number, agent: Agent): void {
+    const point = this.#points[at]!;
+    point.agent = agent;
+    point.done |= 1 << agent;
+    point.sends = 0;
+    point.isBarrier = false;
+    point.accepted = NO_EVENT;
+    const begins = isCore(agent) && coreOf(agent) !== point.last;
+    point.block = begins || at === 0 ? at : this.#points[at - 1]!.block;
+  }
+
+  /** Step 1. */
+  #first(point: Point): Agent {
+    const { enabled, last, holds } = point;
+    const asleep = asleepAt(point);
+    const own = last === NO_CORE ? 0 : enabled & agentsOf(last, CORE_ROLES);
+    const others = enabled & ~MACHINE_BITS & ~own;
+    // A core that spins comes last.
+    for (const wanted of [holds ? own : others, others, enabled & ~own, own]) {
+      for (let left = wanted & ~asleep; left !== 0; left &= left - 1) {
+        const agent = lowest(left);
+        if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
+      }
+    }
+    return NO_AGENT;
+  }
+
+  /** Step 5: what is asked for at a point, within the bound, and not done yet. */
+  #untried(point: Point): Agent {
+    for (let left = point.asked & ~point.done & ~asleepAt(point); left !== 0; left &= left - 1) {
+      const agent = lowest(left);
+      if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
+      point.done |= 1 << agent;
+      this.overBound++;
+    }
+    return NO_AGENT;
+  }
+
+  #costOf(point: Point, agent: Agent): 0 | 1 {
+    return point.holds && isCore(agent) && coreOf(agent) !== point.last ? 1 : 0;
+  }
+
+  #endEvent(): void {
+    const at = this.#events - 1;
+    const point = this.#points[at]!;
+    this.#isBarrier = false;
+    this.#handlerOf = NO_CORE;
+    this.#options.watch?.ended(point.agent);
+    this.#isOpen = false;
+    if (at >= this.#prefix - 1) {
+      point.to = this.#index.count;
+      const core = coreOf(point.agent);
+      if (this.#handlerOf === core && isCore(point.agent)) {
+        const { previous } = point;
+        const before = this.#points[previous];
+        point.accepted = before === undefined || isCore(before.agent) ? (before?.accepted ?? NO_EVENT) : previous;
+        this.#learn(point, core);
+      }
+      point.isBarrier = this.#isBarrier || this.#touchesHandled(point, core);
+      if (this.#options.reduction === "bounded") this.#findConflicts(at, point);
+    }
+  }
+
+  #learn({ from, to }: Point, core: number): void {
+    const handled = this.#handlers[core]!;
+    const index = this.#index;
+    for (let entry = from; entry < to; entry++) {
+      const place = index.placeOf(entry);
+      const bits = 1 << index.changeOf(entry);
+      if ((handled[place]! & bits) !== 0) continue;
+      handled[place]! |= bits;
+      this.isSettled = false;
+    }
+  }
+
+  #touchesHandled({ from, to }: Point, core: number): boolean {
+    const handled = this.#handlers[core]!;
+    for (let entry = from; entry < to; entry++) {
+      const bits = handled[this.#index.placeOf(entry)]!;
+      if (this.#index.changeOf(entry) === 1 ? bits !== 0 : (bits & 2) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Step 2. */
+  #findConflicts(at: number, point: Point): void {
+    if (!isCore(point.agent)) {
+      this.#findCrossed(at, point);
+      return;
+    }
+    const index = this.#index;
+    const own = coreOf(point.agent);
+    for (let entry = point.from; entry < point.to; entry++) {
+      const found = this.#isFound.fill(0);
+      let left = found.length - 1;
+      let other = index.conflictOf(entry);
+      while (other >= 0 && left > 0) {
+        const event = index.eventOf(other);
+        const core = coreOf(this.#points[event]!.agent);
+        if (core !== own && found[core] === 0) {
+          this.#ask(event, own, point.accepted);
+          if (event < point.previous) {
+            found[core] = 1;
+            left--;
+          }
+        }
+        other = index.conflictBefore(entry, other);
+      }
+    }
+  }
+
+  /**
+   * The same for an interrupt: which events of its own core it could have come before, and before which message that
+   * it is one with. Where it was not there yet, whoever sent it has to come earlier.
+   */
+  #findCrossed(at: number, { agent }: Point): void {
+    const core = coreOf(agent);
+    const bit = 1 << agent;
+    let sender = NO_CORE;
+    for (let event = at - 1; event >= 0; event--) {
+      const point = this.#points[event]!;
+      if (point.agent === agent) return;
+      const isThere = (point.enabled & bit) !== 0;
+      const sends = (point.sends & (1 << core)) !== 0;
+      const crosses = point.isBarrier && isCore(point.agent) && coreOf(point.agent) === core;
+      if (isThere && (sends || crosses)) point.asked |= bit;
+      else if (sends) sender = coreOf(point.agent);
+      else if (crosses && sender !== NO_CORE) {
+        this.#ask(event, sender, NO_EVENT);
+        sender = NO_CORE;
+      }
+    }
+  }
+
+  /** Steps 3 and 4: before this event, the core was to be tried. @param accepted the interrupt in whose handler it is */
+  #ask(event: number, core: number, accepted: number): void {
+    this.#askAt(event, core, accepted);
+    const { block } = this.#points[event]!;
+    const earlier = block < event ? block : event === 0 ? 0 : this.#points[event - 1]!.block;
+    if (earlier < event) this.#askAt(earlier, core, accepted);
+  }
+
+  #askAt(event: number, core: number, accepted: number): void {
+    const point = this.#points[event]!;
+    const roles = accepted > event ? CORE_ROLES | (1 << ROLE_INTERRUPT) : CORE_ROLES;
+    let wanted = point.enabled & agentsOf(core, roles);
+    if (wanted === 0) wanted = point.enabled & agentsOf(core, ALL_ROLES);
+    point.asked |= wanted === 0 ? point.enabled : wanted;
+  }
+
+  // Sleep sets
+
+  #maySleep({ agent, last, holds }: Point): boolean {
+    if (this.#options.reduction === "none") return false;
+    return isCore(agent) ? holds && coreOf(agent) === last : holds || coreOf(agent) !== last;
+  }
+
+  #sleeperOf({ agent, sends, from, to }: Point): Sleeper {
+    const touched = new Int32Array(to - from);
+    for (let entry = from; entry < to; entry++) {
+      touched[entry - from] = this.#index.placeOf(entry) * 2 + this.#index.changeOf(entry);
+    }
+    return { agent, sends, touched };
+  }
+
+  /** Those asleep at a point, and those tried there, that its event does not wake. */
+  #stillAsleep(point: Point): readonly Sleeper[] {
+    if (point.sleepers.length === 0 && point.tried.length === 0) return EMPTY;
+    return [...point.sleepers, ...point.tried].filter((sleeper) => !this.#wakes(point, sleeper));
+  }
+
+  #wakes(point: Point, { agent, sends, touched }: Sleeper): boolean {
+    const core = coreOf(agent);
+    const other = coreOf(point.agent);
+    if (other === core) return isCore(agent) || !isCore(point.agent) || point.isBarrier;
+    if (!isCore(agent) && (point.sends & (1 << core)) !== 0) return true;
+    if (!isCore(point.agent) && (sends & (1 << other)) !== 0) return true;
+    for (const each of touched) {
+      if (this.#index.conflictsFrom(point.from, each >> 1, (each & 1) as 0 | 1)) return true;
+    }
+    return false;
+  }
+}
+
+/** Every agent that is no core. */
+const MACHINE_BITS = 0xcccc_cccc | 0;
+
+function coreOf(agent: Agent): number {
+  return (agent / AGENTS_PER_CORE) | 0;
+}
+
+function isCore(agent: Agent): boolean {
+  return agent % AGENTS_PER_CORE < ROLE_INTERRUPT;
+}
+
+function agentsOf(core: number, roles: number): number {
+  return roles << (core * AGENTS_PER_CORE);
+}
+
+function lowest(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+function asleepAt(point: Point): number {
+  let bits = 0;
+  for (const { agent } of point.sleepers) bits |= 1 << agent;
+  return bits;
+}
+
+/** Timers only fire where nothing else can go on: no virtual time passes while somebody does. */
+function enabledOf({ agents, count, current, spins }: Choices): number {
+  let bits = 0;
+  for (let at = 0; at < count; at++) bits |= 1 << agents[at]!;
+  const untimed = bits & ~TIMER_BITS;
+  return (untimed & ~(spins ? 1 << current : 0)) !== 0 ? untimed : bits;
+}
