@@ -81,7 +81,7 @@ export class Judge {
     };
     const listeners = [own, ...this.#parts.map((part) => part.events)];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
-    const sink = this.#parts.find((part) => "access" in part) as (OraclePart & AccessSink) | undefined;
+    const sink = this.#parts.find((part) => "range" in part) as (OraclePart & AccessSink) | undefined;
     (machine.ram as ObservedMemory).sink = sink ?? null;
   }
 
