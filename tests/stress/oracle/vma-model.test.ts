@@ -1,4 +1,5 @@
 /** The witness's model of an address space: what the manual pages say of each call. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Call, needsNoLock, replay } from "../../../stress/oracle/witness/calls.ts";
 import { EXEC, type Range, READ, VmaModel, WRITE } from "../../../stress/oracle/witness/vma-model.ts";
@@ -176,5 +177,12 @@ describe("boundaries", () => {
     expect(needsNoLock(munmap, -22)).toBe(true);
     expect(needsNoLock(munmap, 0)).toBe(false);
     expect(needsNoLock({ name: "mprotect", args: Float64Array.from([B, 0]) }, 0)).toBe(true);
+  });
+});
+
+describe("the witness", () => {
+  it.each(["vma-model.ts", "calls.ts", "page-chain.ts"])("%s is written apart from the kernel", (file) => {
+    const text = readFileSync(new URL(`../../../stress/oracle/witness/${file}`, import.meta.url), "utf8");
+    expect(text).not.toMatch(/from "[^"]*(kernel|mmu|emu)\//);
   });
 });
