@@ -21,14 +21,17 @@ export { Memory, memoryOf } from "./mm/memory.ts";
 export {
   mmBrk,
   mmCount,
+  mmCpumask,
   mmMapCount,
   mmMmap,
   mmMmapBase,
+  mmMmapSeq,
   mmPgd,
   mmPgtablesBytes,
   mmRssAnon,
   mmRssShmem,
   mmStartBrk,
+  mmTlbGen,
   mmUsers,
 } from "./mm/mm-struct.ts";
 export {
@@ -46,6 +49,7 @@ export {
 export { findPteSlot, NO_SLOT } from "./mm/page-table.ts";
 export { pageAnonVma, pageIsAnon } from "./mm/rmap.ts";
 export { shmemFrames } from "./mm/shmem.ts";
+export { EVENT_NAMES } from "./mm/vm-events.ts";
 export {
   linearPageIndex,
   VM_ACCESS_FLAGS,
@@ -68,7 +72,7 @@ export {
 } from "./mm/vma.ts";
 export { findVma } from "./mm/vma-tree.ts";
 export type { KernelObserver } from "./observer.ts";
-export { percpuOf } from "./percpu.ts";
+export { PERCPU, percpuOf } from "./percpu.ts";
 export type { FaultSignal } from "./process.ts";
 export { TASK_DEAD, type Task } from "./sched/task.ts";
 export { type KPtr, kptrOf, NULL } from "./struct.ts";

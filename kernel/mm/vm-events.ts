@@ -114,6 +114,11 @@ export class VmEvents {
     this.#counts[cpu * EVENT_NAMES.length + event]! += amount;
   }
 
+  /** What one core counted. */
+  of(cpu: number, event: number): number {
+    return this.#counts[cpu * EVENT_NAMES.length + event]!;
+  }
+
   /** Sum over all cores. */
   total(event: number): number {
     let sum = 0;

@@ -1,248 +1,525 @@
 /**
  * What happened in a run, event by event, for people: recorded while a schedule is replayed, never in a campaign. The
- * kernel function in which an event happened is read from the host's call stack, which a replay can afford; lock state
- * is lockdep's. Nothing that is recorded changes the run.
+ * recorder hears of the kernel through its observer, of the machine through its trace, of user code through the events of
+ * the MMUs, and of the words that decide races (mmap_seq, tlb_gen, mm_cpumask, loaded_mm) through the memory's accessors.
+ * Nothing that it does changes the run, and its own reading of memory is told to nobody.
  */
 import type { Machine } from "../../emu/machine.ts";
 import type { TraceSink } from "../../emu/trace.ts";
-import type {
-  AcquireKind,
-  Context,
-  KernelObserver,
-  KPtr,
-  LockClass,
-  Memory,
-  Syscall,
+import {
+  type AcquireKind,
+  type Context,
+  EVENT_NAMES,
+  findPteSlot,
+  type Kernel,
+  type KernelObserver,
+  type KPtr,
+  type LockClass,
+  type Memory,
+  NO_SLOT,
 } from "../../kernel/index.ts";
-import { vaOfPage } from "../oracle/violation.ts";
-
-/** How much an event says: 1 what the threads did, 2 what the kernel changed, 3 how it got there. */
-export type Weight = 1 | 2 | 3;
-
-export interface StoryEvent {
-  readonly core: number;
-  /** Virtual time of the core, in cycles. */
-  readonly time: number;
-  readonly weight: Weight;
-  /** Begin and end of something that lasts, or a moment; with `what` the same at both ends. */
-  readonly phase: "begin" | "end" | "moment";
-  /** Kind of thing, for tools: syscall, fault, lock, flush, ipi, invalidate, switch, memory. */
-  readonly kind: string;
-  /** Kernel function, or "" in user mode and hardware. */
-  readonly where: string;
-  readonly what: string;
-  readonly pid: number;
-  /** Locks held, outermost first. */
-  readonly locks: string;
-  /** The core that an interprocessor interrupt goes to, or -1. */
-  readonly target: number;
-}
+import { type AccessSink, FETCH, type ObservedMemory, SINK_WRITE, USER, WRITE } from "../../mmu/index.ts";
+import type { ScenarioProgram } from "../world/scenario-program.ts";
+import { kernelFunction } from "./call-site.ts";
+import type { StoryEvent, StoryKind, Weight } from "./event.ts";
+import { FreedMemory } from "./freed-memory.ts";
+import {
+  callText,
+  frameText,
+  hex,
+  lockState,
+  lockText,
+  pageText,
+  pteText,
+  rangeText,
+  resultText,
+  vectorText,
+} from "./text.ts";
+import { WatchedWords } from "./watched-words.ts";
 
 /** Events of one run; a run that never ends is cut. */
 const MAX_EVENTS = 100_000;
-/** Functions that only pass an event on. */
-const PLUMBING: ReadonlySet<string> = new Set([
-  "lockAcquired",
-  "lockReleased",
-  "releaseInner",
-  "lockGranted",
-  "spinAcquire",
-  "spinTrylock",
-  "spinLockSlow",
-  "spinLock",
-  "spinUnlock",
-  "spinLockIrqsave",
-  "spinUnlockIrqrestore",
-  "Gather.notePte",
-  "setPte",
-  "pteSet",
-]);
-const RAW_ARGUMENTS: Readonly<Record<string, number>> = {
-  mmap: 4,
-  munmap: 2,
-  mprotect: 3,
-  mremap: 5,
-  madvise: 3,
-  brk: 1,
-  futex: 3,
-  clone: 1,
-  wait4: 1,
-  exit_group: 1,
-  nanosleep: 0,
-};
+const PAGE_FAULT = 14;
+const FIRST_INTERRUPT = 32;
+const PC = 0;
+/** FAULT_FLAG_WRITE, FAULT_FLAG_INSTRUCTION. */
+const FLAG_WRITE = 0x1;
+const FLAG_FETCH = 0x100;
+/** What the story says of events that Linux counts. */
+const COUNTS: ReadonlyMap<number, string> = new Map(
+  EVENT_NAMES.flatMap((name, event) =>
+    /^SPF_ABORT_|^spf_attempt$/.test(name) ? [[event, name] as const] : [],
+  ),
+);
+/** Structures whose end a race may be about. */
+const CACHES: ReadonlySet<string> = new Set(["vm_area_struct", "anon_vma", "anon_vma_chain", "mm_struct"]);
+
+/** What is recorded may be completed while the step that it belongs to goes on. */
+type Draft = { -readonly [Key in keyof StoryEvent]: StoryEvent[Key] };
+interface Open {
+  readonly kind: "fault" | "syscall" | "flush" | "wait";
+  readonly span: number;
+  /** Traps on the stack when it began. */
+  readonly depth: number;
+  readonly what: string;
+}
+
+/** Where a core's clock was when so many events had been recorded. */
+interface Tick {
+  readonly time: number;
+  readonly events: number;
+}
 
 export class StoryRecorder implements TraceSink {
   readonly events: StoryEvent[] = [];
   readonly observer: Partial<KernelObserver>;
   readonly #machine: Machine;
+  #program: ScenarioProgram | null = null;
+  #words: WatchedWords | null = null;
+  /** Resolves the write of a watched word whose new value is not there yet. */
+  #completes: (() => void) | null = null;
+  readonly #ticks: Tick[][] = [];
+  readonly #open: Map<Context, Open[]> = new Map();
+  readonly #readers: Map<Context, Set<number>> = new Map();
+  readonly #counted: number[][] = [];
+  /** Interrupts sent and not accepted yet: by target and vector, who sent it. */
+  readonly #sent: {
+    readonly target: number;
+    readonly vector: number;
+    readonly flow: number;
+    readonly from: number;
+  }[] = [];
+  readonly #freed = new FreedMemory();
+  #allocatorWorks = false;
+  #spans = 0;
+  #flows = 0;
 
   constructor(machine: Machine) {
     this.#machine = machine;
-    this.observer = {
-      syscallEnter: (k, name, call) => this.#add(k, 1, "begin", "syscall", callText(name, call)),
-      syscallExit: (k, name, call, result) =>
-        this.#add(k, 1, "end", "syscall", `${callText(name, call)} = ${resultText(result)}`),
-      faultBegin: (k, f) => {
-        const access = (f.flags & 1) !== 0 ? "write" : "read";
-        this.#add(k, 1, "moment", "fault", `${access} fault at ${vaOfPage(f.page)}`);
+    for (const core of machine.cores) {
+      this.#ticks[core.id] = [];
+      this.#counted[core.id] = [];
+    }
+    this.observer = this.#kernelEvents();
+  }
+
+  /** The start state is reached: from here on everything is heard. */
+  attach(program: ScenarioProgram): void {
+    this.#program = program;
+    this.events.length = 0;
+    const ram = this.#machine.ram as ObservedMemory;
+    const inner = ram.sink;
+    const words = new WatchedWords(this.#kernel);
+    this.#words = words;
+    const own: AccessSink = {
+      access: (pa, bytes, kind) => {
+        this.#tick();
+        if (words.has(pa)) this.#word(pa, kind === SINK_WRITE ? "write" : "read");
+        else if (!this.#allocatorWorks) this.#freedAccess(pa, kind === SINK_WRITE ? "writes" : "reads");
+        inner?.access(pa, bytes, kind);
       },
-      userCopyFailed: (k, lo, hi, kind) =>
-        this.#add(k, 2, "moment", "fault", `${kind} copy fails at ${hex(lo, hi)}`),
-      signalForced: (k, signal) =>
-        this.#add(
-          k,
-          1,
-          "moment",
-          "signal",
-          `signal ${signal.signo} code ${signal.code} at ${hex(signal.lo, signal.hi)}`,
-        ),
-      mmWriteLocked: (k) => this.#add(k, 2, "moment", "lock", "mmap_lock taken for writing"),
-      mmWriteUnlock: (k) => this.#add(k, 2, "moment", "lock", "mmap_lock released from writing"),
-      mmWriteDowngrade: (k) => this.#add(k, 2, "moment", "lock", "mmap_lock downgraded to reading"),
-      mmReadLocked: (k) => this.#add(k, 3, "moment", "lock", "mmap_lock taken for reading"),
-      mmReadUnlock: (k) => this.#add(k, 3, "moment", "lock", "mmap_lock released from reading"),
-      pteSet: (k, _mm, page, _slot, oldLo, oldHi, lo, hi) =>
-        this.#add(
-          k,
-          2,
-          "moment",
-          "memory",
-          `pte ${vaOfPage(page)}: ${this.#pte(oldLo, oldHi)} -> ${this.#pte(lo, hi)}`,
-        ),
-      tableLinked: (k, _mm, _slot, frame) =>
-        this.#add(k, 2, "moment", "memory", `table page ${frameText(frame)} linked`),
-      tableFreed: (k, frame) => this.#add(k, 2, "moment", "memory", `table page ${frameText(frame)} freed`),
-      flushBegin: (k, _mm, start, end) => this.#add(k, 2, "begin", "flush", `flush ${rangeText(start, end)}`),
-      flushEnd: (k, _mm, start, end) =>
-        this.#add(k, 2, "end", "flush", `flush ${rangeText(start, end)} done`),
-      lockContended: (k, at, cls) => this.#add(k, 3, "begin", "wait", `waits for ${lockText(at, cls)}`),
-      lockGranted: (k, at, cls) => this.#add(k, 3, "end", "wait", `gets ${lockText(at, cls)}`),
-      lockAcquired: (k, at, cls, kind) => this.#lock(k, at, cls, kind),
-      lockReleased: (k, at, cls) => {
-        if (cls.name === "ptlock") this.#add(k, 3, "moment", "lock", `unlocks ${lockText(at, cls)}`);
+      range: (pa, bytes, kind) => {
+        this.#tick();
+        inner?.range(pa, bytes, kind);
       },
-      objectFreed: (k, cache, at) => {
-        if (cache !== "vm_area_struct") return;
-        this.#add(k, 2, "moment", "memory", `${cache} ${at.toString(16)} freed`);
-      },
-      frameFreed: (k, frame) => this.#add(k, 2, "moment", "memory", `frame ${frameText(frame)} freed`),
-      frameAllocated: (k, frame) =>
-        this.#add(k, 3, "moment", "memory", `frame ${frameText(frame)} allocated`),
-      rcuCallback: (k, name) => this.#add(k, 2, "moment", "rcu", `grace period over: ${name}`),
-      contextSwitch: (k, prev, next) =>
-        this.#add(
-          k,
-          1,
-          "moment",
-          "switch",
-          `pid ${prev.pid} gives way to ${next.idle ? "idle" : `pid ${next.pid}`}`,
-        ),
-      assertionFailed: (k, text) => this.#add(k, 1, "moment", "assertion", text.split("\n")[0]!),
     };
+    ram.sink = own;
+    for (const core of this.#machine.cores) {
+      for (const event of COUNTS.keys())
+        this.#counted[core.id]![event] = this.#memory.events.of(core.id, event);
+      core.budget.observer = {
+        used: (pa, kind, lo, hi) => {
+          this.#tick();
+          if (core.regime === USER && kind !== FETCH && hi >= 0) this.#user(core.id, pa, kind, lo, hi);
+        },
+        walked: () => this.#tick(),
+        filled: (frame) => {
+          this.#tick();
+          this.#hardware(core.id, core.clock, 4, "fill", `TLB fill ${frameText(frame)}`, { frame });
+        },
+      };
+    }
+  }
+
+  /** The run is over. */
+  finish(): void {
+    this.#settle();
+  }
+
+  /** How many events had been recorded when a core's clock came to a time. */
+  placeOf(core: number, time: number): number {
+    for (const tick of this.#ticks[core] ?? []) if (tick.time >= time) return tick.events;
+    return this.events.length;
   }
 
   /** Of the machine: traps, messages, invalidations. */
   event(core: number, time: number, name: string, a: number, b: number): void {
-    if (name === "ipi") this.#hardware(core, time, 2, "ipi", `sends interrupt ${(a & 0xff).toString()}`, b);
-    else if (name === "trap") {
-      const vector = a & 0xff;
-      if (vector >= 32) this.#hardware(core, time, 2, "interrupt", `accepts interrupt ${vector}`, -1);
-      else if (vector !== 14) this.#hardware(core, time, 1, "trap", `exception ${vector}`, -1);
-    } else if (name.startsWith("invalidate:")) {
-      this.#hardware(
-        core,
-        time,
-        2,
-        "invalidate",
-        `${name.slice(11)} ${a === 0 && b === 0 ? "" : hex(a, b)}`.trim(),
-        -1,
-      );
-    } else if (name === "rcu-grace-period") this.#hardware(core, time, 3, "rcu", "grace period ends", -1);
+    this.#settle();
+    if (name === "ipi") this.#ipi(core, time, a & 0xff, b);
+    else if (name === "trap") this.#trap(core, time, a & 0xff);
+    else if (name.startsWith("invalidate:")) {
+      const scope = name.slice(11);
+      const isPage = scope === "INVLPG" || scope === "#PF";
+      const page = isPage ? (a >>> 12) + (b >>> 0) * 0x10_0000 : -1;
+      const what =
+        scope === "CR3" ? `CR3 load drops tag ${a & 0xfff}` : `${scope}${isPage ? ` ${hex(a, b)}` : ""}`;
+      this.#hardware(core, time, 2, "invalidate", what, { page });
+    } else if (name === "rcu-grace-period") this.#hardware(core, time, 3, "rcu", "grace period ends");
+  }
+
+  get #kernel(): Kernel {
+    return this.#machine.kernel as unknown as Kernel;
+  }
+
+  get #memory(): Memory {
+    return this.#kernel.memory as Memory;
+  }
+
+  #kernelEvents(): Partial<KernelObserver> {
+    const add = (
+      k: Context,
+      weight: Weight,
+      kind: StoryKind,
+      what: string,
+      about: Partial<StoryEvent> = {},
+    ): Draft => this.#add(k, weight, kind, what, about);
+    return {
+      syscallEnter: (k, name, call) =>
+        this.#begin(
+          k,
+          1,
+          "syscall",
+          this.#quietly(() => callText(name, call)),
+        ),
+      syscallExit: (k, name, _call, result) => this.#end(k, 1, "syscall", `${name} = ${resultText(result)}`),
+      trapEnd: (k) => this.#trapEnd(k),
+      faultBegin: (k, f) => {
+        const access =
+          (f.flags & FLAG_WRITE) !== 0 ? "write" : (f.flags & FLAG_FETCH) !== 0 ? "fetch" : "read";
+        this.#begin(k, 1, "fault", `${access} fault at ${hex(f.lo, f.hi)}`, { page: f.page });
+      },
+      userCopyFailed: (k, lo, hi, kind) => add(k, 1, "fault", `${kind} copy fails at ${hex(lo, hi)}`),
+      signalForced: (k, { signo, code, lo, hi }) =>
+        add(k, 1, "signal", `signal ${signo}, code ${code}, at ${hex(lo, hi)}`),
+      mmWriteLocked: (k) => add(k, 2, "lock", "mmap_lock for writing"),
+      mmWriteUnlock: (k) => add(k, 2, "lock", "mmap_lock: writer leaves"),
+      mmWriteDowngrade: (k) => add(k, 2, "lock", "mmap_lock: writer becomes reader"),
+      mmReadLocked: (k) => {
+        this.#reads(k, "mmap_lock");
+        add(k, 3, "lock", "mmap_lock for reading");
+      },
+      mmReadUnlock: (k) => add(k, 3, "lock", "mmap_lock: reader leaves"),
+      mmCreated: (_k, mm) => this.#words?.addMm(mm),
+      pteSet: (k, _mm, page, _slot, oldLo, oldHi, lo, hi) => {
+        const { format } = this.#memory;
+        const [frameLo, frameHi] = format.isNone(lo, hi) ? [oldLo, oldHi] : [lo, hi];
+        const frame = format.isNone(frameLo, frameHi) ? -1 : format.frame(frameLo, frameHi);
+        const change = `${pteText(this.#memory, oldLo, oldHi)} -> ${pteText(this.#memory, lo, hi)}`;
+        add(k, 2, "memory", `pte ${pageText(page)}: ${change}`, { page, frame });
+      },
+      tableLinked: (k, _mm, _slot, frame) =>
+        add(k, 2, "memory", `links table ${frameText(frame)}`, { frame }),
+      tableFreed: (k, frame) => {
+        add(k, 2, "memory", `frees table ${frameText(frame)}`, { frame });
+        this.#freed.addFrame(frame);
+      },
+      flushBegin: (k, _mm, start, end, tables) => {
+        const what = `flush ${rangeText(start, end)}${tables === "tables-freed" ? ", tables" : ""}`;
+        this.#begin(k, 2, "flush", what, { page: end === 0 ? -1 : start });
+      },
+      flushEnd: (k, _mm, start, end) => this.#end(k, 2, "flush", `flush ${rangeText(start, end)} done`),
+      lockContended: (k, at, cls) => this.#begin(k, 2, "wait", `waits for ${lockText(at, cls)}`),
+      lockGranted: (k, at, cls) => this.#end(k, 2, "wait", `gets ${lockText(at, cls)}`),
+      lockAcquired: (k, at, cls, kind) => this.#lock(k, at, cls, kind),
+      lockReleased: (k, at, cls, kind) => {
+        if (cls.name === "ptlock") add(k, 3, "lock", `unlocks ${lockText(at, cls)}`);
+        if (kind === "downgrade") this.#readersOf(k).add(at >>> 0);
+        else this.#readersOf(k).delete(at >>> 0);
+      },
+      objectFreed: (k, cache, at, bytes) => {
+        if (CACHES.has(cache)) add(k, 2, "memory", `frees ${cache} ${(at >>> 0).toString(16)}`);
+        this.#freed.addObject(at >>> 0, bytes, cache);
+      },
+      objectAllocated: (_k, _cache, at, bytes) => this.#freed.removeObject(at >>> 0, bytes),
+      allocatorBegin: () => {
+        this.#allocatorWorks = true;
+      },
+      allocatorEnd: () => {
+        this.#allocatorWorks = false;
+      },
+      frameFreed: (k, frame) => {
+        const last = this.events.at(-1);
+        if (last?.core === k.cpu.id && last.frame === frame && last.what.startsWith("frees table")) return;
+        add(k, 2, "memory", `frees frame ${frameText(frame)}`, { frame });
+      },
+      frameAllocated: (k, frame) => {
+        this.#freed.removeFrame(frame);
+        add(k, 3, "memory", `gets frame ${frameText(frame)}`, { frame });
+      },
+      rcuReadLock: (k) => add(k, 4, "rcu", "rcu_read_lock"),
+      rcuReadUnlock: (k) => add(k, 4, "rcu", "rcu_read_unlock"),
+      rcuQueued: (k, name) => add(k, 3, "rcu", `call_rcu(${name})`),
+      rcuCallback: (k, name) => add(k, 3, "rcu", `grace period over: ${name}`),
+      contextSwitch: (k, prev, next) => {
+        const [from, to] = [prev, next].map((task) => (task.idle ? "idle" : `pid ${task.pid}`));
+        add(k, 1, "switch", `${from} -> ${to}`);
+      },
+      assertionFailed: (k, text) => add(k, 1, "assertion", text.split("\n")[0]!),
+    };
   }
 
   #lock(k: Context, at: KPtr, cls: LockClass, kind: AcquireKind): void {
+    this.#readersOf(k).delete(at >>> 0);
+    // Of the per-core rwsem only the reading side is tried.
+    if (kind === "shared" || (kind === "trylock" && cls.name === "mmu_notifier_lock")) {
+      this.#readersOf(k).add(at >>> 0);
+    }
     if (cls.name !== "ptlock") return;
-    this.#add(k, 3, "moment", "lock", `${kind === "trylock" ? "trylocks" : "locks"} ${lockText(at, cls)}`);
+    this.#add(k, 3, "lock", `${kind === "trylock" ? "trylock" : "locks"} ${lockText(at, cls)}`);
   }
 
-  #add(k: Context, weight: Weight, phase: StoryEvent["phase"], kind: string, what: string): void {
-    this.#push({
-      core: k.cpu.id,
-      time: k.cpu.clock,
-      weight,
-      phase,
-      kind,
-      where: kernelFunction(),
-      what,
-      pid: k.task?.pid ?? 0,
-      locks: locksOf(k),
-      target: -1,
+  /** The lock of this name that was taken last is held for reading. */
+  #reads(k: Context, name: string): void {
+    for (let slot = k.held.count - 1; slot >= 0; slot--) {
+      if (k.held.classes[slot]!.name !== name) continue;
+      this.#readersOf(k).add(k.held.at[slot]! >>> 0);
+      return;
+    }
+  }
+
+  #readersOf(k: Context): Set<number> {
+    let readers = this.#readers.get(k);
+    if (readers === undefined) this.#readers.set(k, (readers = new Set()));
+    return readers;
+  }
+
+  #trap(core: number, time: number, vector: number): void {
+    if (vector < FIRST_INTERRUPT) {
+      if (vector !== PAGE_FAULT) this.#hardware(core, time, 1, "trap", `exception ${vector}`);
+      return;
+    }
+    const at = this.#sent.findIndex((each) => each.target === core && each.vector === vector);
+    const sent = at < 0 ? null : this.#sent.splice(at, 1)[0]!;
+    const from = sent === null ? "" : ` from core ${sent.from}`;
+    this.#hardware(core, time, 2, "interrupt", `accepts ${vectorText(vector)}${from}`, {
+      peer: sent?.from ?? -1,
+      flow: sent?.flow ?? 0,
     });
   }
 
-  #hardware(core: number, time: number, weight: Weight, kind: string, what: string, target: number): void {
-    const k = (this.#machine.kernel as unknown as { current: Context[] }).current[core];
-    const pid = k?.task?.pid ?? 0;
-    this.#push({ core, time, weight, phase: "moment", kind, where: "", what, pid, locks: "", target });
+  #ipi(core: number, time: number, vector: number, target: number): void {
+    const flow = ++this.#flows;
+    // A message that is pending already is one interrupt.
+    if (!this.#sent.some((each) => each.target === target && each.vector === vector)) {
+      this.#sent.push({ target, vector, flow, from: core });
+    }
+    const what = `sends ${vectorText(vector)} to core ${target}`;
+    this.#hardware(core, time, 2, "ipi", what, { peer: target, flow });
   }
 
-  #push(event: StoryEvent): void {
+  /** A load or store in user mode: by which translation, and is that what the tables say? */
+  #user(core: number, pa: number, kind: number, lo: number, hi: number): void {
+    const cpu = this.#machine.cores[core]!;
+    const pc = (BigInt(cpu.state[PC + 1]! >>> 0) << 32n) | BigInt(cpu.state[PC]! >>> 0);
+    const where = this.#program?.symbols.at(pc)?.symbol.name ?? "";
+    if (where.startsWith("scenario_park")) return;
+    const verb = kind === WRITE ? "stores" : "loads";
+    const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+    const frame = Math.floor(pa / 4096);
+    const stale = this.#staleness(core, page, frame, kind === WRITE ? "write" : "read");
+    const what = `${verb} ${hex(lo, hi)} ${frameText(frame)}${stale === null ? "" : `, STALE: pte ${stale}`}`;
+    this.#hardware(core, cpu.clock, stale === null ? 4 : 1, "user", what, { where, page, frame });
+  }
+
+  /** What the tables say instead, or null: the same. */
+  #staleness(core: number, page: number, frame: number, access: "read" | "write"): string | null {
+    const mm = this.#kernel.current[core]?.task?.mm;
+    if (mm === undefined || mm === 0) return null;
+    return this.#quietly(() => {
+      const { format, ram } = this.#memory;
+      const slot = findPteSlot(this.#memory, mm, page);
+      const lo = slot === NO_SLOT ? 0 : ram.read32(slot);
+      const hi = slot === NO_SLOT ? 0 : ram.read32(slot + 4);
+      const agrees =
+        !format.isNone(lo, hi) &&
+        format.frame(lo, hi) === frame &&
+        (access === "read" || format.isWritable(lo, hi));
+      return agrees ? null : pteText(this.#memory, lo, hi);
+    });
+  }
+
+  /** A word that decides races is read, or about to be written. */
+  #word(pa: number, kind: "read" | "write"): void {
+    const k = this.#kernel.current[this.#machine.running.id];
+    const words = this.#words!;
+    if (k === undefined) return;
+    const word = words.of(pa);
+    if (kind === "read") {
+      const last = this.events.at(-1);
+      const what = `reads ${word.name}: ${words.value(word)}`;
+      // A reader that holds the lock that guards the word learns nothing.
+      const weight = word.readWeight(k);
+      if (last === undefined || last.core !== k.cpu.id || last.what !== what)
+        this.#add(k, weight, "word", what);
+      return;
+    }
+    const before = words.value(word);
+    // The read of a read-modify-write says nothing.
+    const last = this.events.at(-1);
+    if (last?.core === k.cpu.id && last.time === k.cpu.clock && last.what.startsWith(`reads ${word.name}:`)) {
+      this.events.pop();
+    }
+    const event = this.#add(k, word.writeWeight, "word", "");
+    this.#completes = () => {
+      event.what = `${word.name}: ${before} -> ${words.value(word)}`;
+    };
+  }
+
+  /** Something that was freed is used. */
+  #freedAccess(pa: number, verb: "reads" | "writes"): void {
+    const name = this.#freed.nameAt(pa);
+    const k = this.#kernel.current[this.#machine.running.id];
+    if (name === null || k === undefined) return;
+    const what = `${verb} FREED ${name}`;
+    const last = this.events.at(-1);
+    if (last?.core !== k.cpu.id || last.what !== what) {
+      this.#add(k, 1, "memory", what, { frame: Math.floor(pa / 4096) });
+    }
+  }
+
+  #trapEnd(k: Context): void {
+    const open = this.#openOf(k);
+    while (open.length > 0 && open.at(-1)!.depth > k.traps.length) {
+      const { kind, what } = open.at(-1)!;
+      this.#end(
+        k,
+        kind === "fault" ? 2 : 1,
+        kind,
+        kind === "fault" ? `${what.replace(/ at.*/, "")} done` : `${what} left`,
+      );
+    }
+  }
+
+  #begin(
+    k: Context,
+    weight: Weight,
+    kind: Open["kind"],
+    what: string,
+    about: Partial<StoryEvent> = {},
+  ): void {
+    const span = ++this.#spans;
+    this.#openOf(k).push({ kind, span, depth: k.traps.length, what });
+    this.#add(k, weight, kind, what, { ...about, phase: "begin", span });
+  }
+
+  #end(k: Context, weight: Weight, kind: Open["kind"], what: string): void {
+    const open = this.#openOf(k);
+    let at = open.length - 1;
+    while (at >= 0 && open[at]!.kind !== kind) at--;
+    const span = at < 0 ? 0 : open.splice(at, 1)[0]!.span;
+    this.#add(k, weight, kind, what, { phase: span === 0 ? "moment" : "end", span });
+  }
+
+  #openOf(k: Context): Open[] {
+    let open = this.#open.get(k);
+    if (open === undefined) this.#open.set(k, (open = []));
+    return open;
+  }
+
+  #add(k: Context, weight: Weight, kind: StoryKind, what: string, about: Partial<StoryEvent> = {}): Draft {
+    this.#settle();
+    const where = kind === "syscall" || kind === "fault" || kind === "switch" ? "" : kernelFunction();
+    const locks = lockState(k, this.#readersOf(k));
+    return this.#push({
+      ...NOTHING,
+      core: k.cpu.id,
+      time: k.cpu.clock,
+      weight,
+      kind,
+      where,
+      what,
+      pid: k.task?.pid ?? 0,
+      locks,
+      ...about,
+    });
+  }
+
+  #hardware(
+    core: number,
+    time: number,
+    weight: Weight,
+    kind: StoryKind,
+    what: string,
+    about: Partial<StoryEvent> = {},
+  ): void {
+    this.#settle();
+    const pid = this.#kernel.current?.[core]?.task?.pid ?? 0;
+    this.#push({ ...NOTHING, core, time, weight, kind, what, pid, ...about });
+  }
+
+  #push(event: Draft): Draft {
     if (this.events.length < MAX_EVENTS) this.events.push(event);
+    return event;
   }
 
-  /** An entry as frame and rights. */
-  #pte(lo: number, hi: number): string {
-    const { format, zeroFrame } = (this.#machine.kernel as unknown as { memory: Memory }).memory;
-    if (format.isNone(lo, hi)) return "none";
-    const frame = format.frame(lo, hi);
-    const rights = format.isProtNone(lo, hi) ? "none" : format.isWritable(lo, hi) ? "rw" : "r";
-    const dirty = format.isDirty(lo, hi) ? " dirty" : "";
-    return `${frame === zeroFrame ? "zero page" : frameText(frame)} ${rights}${dirty}`;
+  /** Something goes on: what was begun can be completed, and the core's clock is noted. */
+  #tick(): void {
+    this.#settle();
+    const core = this.#machine.running;
+    const ticks = this.#ticks[core.id]!;
+    const last = ticks.at(-1);
+    if (last === undefined || last.time < core.clock)
+      ticks.push({ time: core.clock, events: this.events.length });
+  }
+
+  #settle(): void {
+    this.#completes?.();
+    this.#completes = null;
+    if (this.#words === null) return;
+    const { running } = this.#machine;
+    const counted = this.#counted[running.id]!;
+    for (const [event, name] of COUNTS) {
+      const count = this.#memory.events.of(running.id, event);
+      if (count === counted[event]) continue;
+      counted[event] = count;
+      const k = this.#kernel.current[running.id]!;
+      this.#push({
+        ...NOTHING,
+        core: running.id,
+        time: running.clock,
+        weight: 2,
+        kind: "count",
+        what: name === "spf_attempt" ? "speculative attempt" : name,
+        pid: k.task?.pid ?? 0,
+        locks: lockState(k, this.#readersOf(k)),
+      });
+    }
+  }
+
+  /** Reads memory behind the oracle's back. */
+  #quietly<T>(read: () => T): T {
+    const ram = this.#machine.ram as ObservedMemory;
+    const { sink } = ram;
+    ram.sink = null;
+    const result = read();
+    ram.sink = sink;
+    return result;
   }
 }
 
-function kernelFunction(): string {
-  const lines = (new Error().stack ?? "").split("\n");
-  for (let at = 4; at < lines.length; at++) {
-    const match = /^\s*at (?:async )?(?:Generator\.)?([\w.#$]+) \(/.exec(lines[at]!);
-    if (match === null) continue;
-    const name = match[1]!
-      .replace(/\$\d+/g, "")
-      .replace(/\.next$/, "")
-      .replace(/^(Object|#)\.?/, "");
-    if (!PLUMBING.has(name) && name !== "next") return name;
-  }
-  return "";
-}
-
-function locksOf(k: Context): string {
-  const names: string[] = [];
-  for (let slot = 0; slot < k.held.count; slot++) names.push(k.held.classes[slot]!.name);
-  return names.join(" ");
-}
-
-function lockText(at: KPtr, cls: LockClass): string {
-  return `${cls.name}@${at.toString(16)}`;
-}
-
-function callText(name: string, call: Syscall): string {
-  const count = RAW_ARGUMENTS[name] ?? 0;
-  const values = Array.from({ length: count }, (_, index) => hex(call.lo(index), call.hi(index)));
-  return `${name}(${values.join(", ")})`;
-}
-
-function resultText(result: number): string {
-  return result >= 4096 ? `0x${result.toString(16)}` : String(result);
-}
-
-function rangeText(start: number, end: number): string {
-  return end === 0 ? "everything" : `${vaOfPage(start)}..${vaOfPage(end)}`;
-}
-
-function frameText(frame: number): string {
-  return `#${frame.toString(16)}`;
-}
-
-function hex(lo: number, hi: number): string {
-  return `0x${((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)).toString(16)}`;
-}
+const NOTHING: StoryEvent = {
+  core: 0,
+  time: 0,
+  weight: 4,
+  phase: "moment",
+  span: 0,
+  kind: "memory",
+  where: "",
+  what: "",
+  pid: 0,
+  locks: "",
+  peer: -1,
+  flow: 0,
+  page: -1,
+  frame: -1,
+};

@@ -1,78 +1,91 @@
 /**
- * The story of a run: a column per core, one event a line, virtual time on the left. The two events that conflict are
- * marked. A story that would be longer than asked for leaves out how the kernel got somewhere before what it changed,
- * and what it changed before what the threads did; how many events are left out is said.
+ * The story of a run: a column per core that has a part in it, one event a line, in the order in which things happened; each core's own clock on
+ * the left. The two events that conflict are marked. Where the columns would be too narrow there is one for all.
+ *
+ *     cycles    core 0                                          | core 1
+ *     144163    write fault at 0x40001000                       |
+ *     146046                                                    | munmap: mmap_lock for writing [mmap:w]
+ *     148017 >> doAnonymousPage: pte 40001000: none -> #295 rw D [ptl]
  */
 import type { Judgement } from "../world/judge.ts";
-import type { StoryEvent, Weight } from "./recorder.ts";
+import { type Chosen, chooseLines, type Line, type Recording } from "./choose.ts";
+import type { StoryEvent } from "./event.ts";
 
 export interface StoryOptions {
-  readonly cores: number;
-  /** Lines of events. */
+  /** Lines in all, the heading and the last line included; at least 4. */
   readonly maxLines: number;
+  /** Characters in a line. */
+  readonly columns: number;
   readonly judgement: Judgement | null;
 }
 
-const COLUMN = 58;
-const MARK = ">>";
+/** A column is never wider; below the least width there is one column for all cores. */
+const WIDEST = 62;
+const NARROWEST = 42;
+const MARKS = { earlier: ">1", later: ">2" } as const;
+const BETWEEN = " | ";
 
-export function storyLines(events: readonly StoryEvent[], options: StoryOptions): string[] {
-  const { cores, maxLines, judgement } = options;
-  const marked = new Set<StoryEvent>();
-  for (const site of [judgement?.earlier ?? null, judgement?.later ?? null]) {
-    if (site === null) continue;
-    const event = nearest(events, site.core, site.time);
-    if (event !== null) marked.add(event);
-  }
-  const shown = choose(events, marked, maxLines);
-  const timeWidth = Math.max(6, ...shown.map((event) => String(event.time).length));
-  const header = Array.from({ length: cores }, (_, core) => `core ${core}`.padEnd(COLUMN)).join(" | ");
-  const lines = [`${"cycles".padStart(timeWidth)}    ${header}`.trimEnd()];
-  for (const event of shown) {
-    const mark = marked.has(event) ? MARK : "  ";
-    const cells = Array.from({ length: cores }, (_, core) =>
-      (core === event.core ? cellText(event) : "").padEnd(COLUMN).slice(0, Math.max(COLUMN, 0)),
-    );
-    lines.push(`${String(event.time).padStart(timeWidth)} ${mark} ${cells.join(" | ")}`.trimEnd());
-  }
-  const left = events.length - shown.length;
-  if (left > 0) lines.push(`${left} more events; --full shows them`);
-  return lines;
+/** Characters that a story of so many cores likes to have. */
+export function likedColumns(cores: number): number {
+  return cores <= 2 ? 130 : 200;
 }
 
-function cellText(event: StoryEvent): string {
-  const where = event.where === "" ? "" : `${event.where}: `;
+export function storyLines(recording: Recording, options: StoryOptions): string[] {
+  const { maxLines, columns, judgement } = options;
+  const chosen = chooseLines(recording, judgement, Math.max(2, maxLines - 2));
+  const cores = [...new Set(chosen.lines.map(({ event }) => event.core))].sort((a, b) => a - b);
+  const timeWidth = Math.max(6, ...chosen.lines.map(({ event }) => String(event.time).length));
+  const room = columns - timeWidth - 4;
+  const width = Math.min(WIDEST, Math.floor((room - (cores.length - 1) * BETWEEN.length) / cores.length));
+  const told =
+    width >= NARROWEST ? inColumns(chosen, cores, timeWidth, width) : inOne(chosen, timeWidth, room);
+  if (chosen.left > 0) told.push(`${chosen.left} events are left out; --full tells them`);
+  return told;
+}
+
+function inColumns({ lines }: Chosen, cores: readonly number[], timeWidth: number, width: number): string[] {
+  const heading = cores.map((core) => `core ${core}`.padEnd(width)).join(BETWEEN);
+  const rows = lines.map((line) => {
+    const cells = cores.map((core) => (core === line.event.core ? cell(line, width) : "").padEnd(width));
+    return `${start(line, timeWidth)} ${cells.join(BETWEEN)}`.trimEnd();
+  });
+  return [`${"cycles".padStart(timeWidth)}    ${heading}`.trimEnd(), ...rows];
+}
+
+/** One column: the core before what it did. */
+function inOne({ lines }: Chosen, timeWidth: number, room: number): string[] {
+  const rows = lines.map((line) => {
+    const name = `c${line.event.core}`.padEnd(4);
+    return `${start(line, timeWidth)} ${name}${cell(line, Math.max(20, room - name.length))}`.trimEnd();
+  });
+  return [`${"cycles".padStart(timeWidth)}    core`, ...rows];
+}
+
+function start({ event, mark }: Line, timeWidth: number): string {
+  return `${String(event.time).padStart(timeWidth)} ${mark === null ? "  " : MARKS[mark]}`;
+}
+
+/** Function, what happens, locks. What is too long loses the function first, then its end; the lock state stays. */
+function cell({ event, what }: Line, width: number): string {
   const locks = event.locks === "" ? "" : ` [${event.locks}]`;
-  return cutTo(`${where}${event.what}`, locks);
+  const full = `${prefix(event)}${what}`;
+  if (full.length + locks.length <= width) return full + locks;
+  const room = width - locks.length;
+  if (room < 20) return cut(full, width);
+  if (what.length <= room && event.where !== "") return withName(event.where, what, room) + locks;
+  return cut(what, room) + locks;
 }
 
-/** The lock state stays; the rest is cut if it must be. */
-function cutTo(text: string, locks: string): string {
-  const room = COLUMN - locks.length;
-  if (text.length <= room) return text + locks;
-  if (room < 30) return `${text.slice(0, COLUMN - 1)}…`;
-  return `${text.slice(0, room - 1)}…${locks}`;
+/** As much of the function's name as there is room for. */
+function withName(where: string, what: string, room: number): string {
+  const left = room - what.length - 3;
+  return left < 4 ? what : `${where.slice(0, left)}…: ${what}`;
 }
 
-/** The heaviest weights that fit, marked events always; of the lightest that fits in part, the latest. */
-function choose(
-  events: readonly StoryEvent[],
-  marked: ReadonlySet<StoryEvent>,
-  maxLines: number,
-): StoryEvent[] {
-  if (events.length <= maxLines) return [...events];
-  const chosen = new Set<StoryEvent>(marked);
-  for (const weight of [1, 2, 3] as const satisfies readonly Weight[]) {
-    for (let at = events.length - 1; at >= 0 && chosen.size < maxLines; at--) {
-      if (events[at]!.weight === weight) chosen.add(events[at]!);
-    }
-  }
-  return events.filter((event) => chosen.has(event));
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
-/** The event of a core at a time, or the last one before. */
-function nearest(events: readonly StoryEvent[], core: number, time: number): StoryEvent | null {
-  let best: StoryEvent | null = null;
-  for (const event of events) if (event.core === core && event.time <= time) best = event;
-  return best;
+function prefix({ where }: StoryEvent): string {
+  return where === "" ? "" : `${where}: `;
 }

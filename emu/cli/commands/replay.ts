@@ -3,20 +3,25 @@ import { readFileSync } from "node:fs";
 import type { Argv, CommandModule } from "yargs";
 import { modelByName, parseSchedule, type Schedule, signatureOf } from "../../../stress/campaign/index.ts";
 import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
-import { StoryRecorder, storyLines } from "../../../stress/story/index.ts";
+import { likedColumns, StoryRecorder, storyLines } from "../../../stress/story/index.ts";
 import { type RunResult, World } from "../../../stress/world/index.ts";
 import { Replay } from "../../schedulers/index.ts";
 import { UserError } from "../../user-error.ts";
+import { numberOption, wholeNumber } from "../options.ts";
 import { STATUS_VIOLATION } from "../verdict.ts";
 
 interface ReplayArguments {
   readonly file: string;
   readonly full: boolean;
+  readonly columns: number;
   readonly json: boolean;
 }
 
-/** Lines of a story unless all is asked for. */
-const STORY_LINES = 40;
+/** Lines that are printed, unless all is asked for. */
+const MAX_LINES = 40;
+const MIN_STORY_LINES = 20;
+const MIN_COLUMNS = 60;
+const MAX_COLUMNS = 1000;
 
 export const replayCommand: CommandModule<object, ReplayArguments> = {
   command: "replay <file>",
@@ -29,12 +34,14 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
         describe: "a schedule file of `faultline stress`",
       })
       .option("full", { type: "boolean", default: false, describe: "tell every event" })
+      .option("columns", numberOption("--columns", 0, "characters in a line; 0: the terminal's"))
       .option("json", {
         type: "boolean",
         default: false,
         describe: "print JSON",
       }) as unknown as Argv<ReplayArguments>,
-  handler: ({ file, full, json }) => {
+  handler: ({ file, full, json, columns }) => {
+    if (columns !== 0) wholeNumber(columns, "--columns", MIN_COLUMNS, MAX_COLUMNS);
     const schedule = parseSchedule(readText(file), file);
     const { result, recorder, cores } = replay(schedule);
     const { judgement, traceHash } = result;
@@ -45,9 +52,13 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       const found = { reproduced: same, trace: traceHash, expected, signature, judgement };
       process.stdout.write(`${JSON.stringify({ ...found, events: recorder.events }, null, 2)}\n`);
     } else {
-      const maxLines = full ? Number.POSITIVE_INFINITY : STORY_LINES;
-      process.stdout.write(`${lines(schedule, result, same).join("\n")}\n\n`);
-      process.stdout.write(`${storyLines(recorder.events, { cores, maxLines, judgement }).join("\n")}\n`);
+      const summary = [...lines(schedule, result, same), ""];
+      const maxLines = full
+        ? Number.POSITIVE_INFINITY
+        : Math.max(MIN_STORY_LINES, MAX_LINES - summary.length);
+      const width = columns || process.stdout.columns || likedColumns(cores);
+      const story = storyLines(recorder, { maxLines, columns: width, judgement });
+      process.stdout.write(`${[...summary, ...story].join("\n")}\n`);
     }
     process.exitCode = same ? STATUS_VIOLATION : 1;
   },
@@ -62,7 +73,7 @@ interface Replayed {
 function replay(schedule: Schedule): Replayed {
   const model = modelByName(schedule.machine);
   const scenario = findScenario(schedule.scenario);
-  let recorder: StoryRecorder | null = null;
+  let recorder: StoryRecorder | undefined;
   const world = new World({
     model,
     scenario,
@@ -75,9 +86,10 @@ function replay(schedule: Schedule): Replayed {
       return recorder;
     },
   });
-  recorder!.events.length = 0;
+  recorder!.attach(world.program);
   const { seed, absent } = schedule;
   const result = world.run(new Replay(schedule.decisions), { seed, absent });
+  recorder!.finish();
   return { result, recorder: recorder!, cores: scenario.cores };
 }
 
@@ -95,15 +107,15 @@ function lines(schedule: Schedule, result: RunResult, same: boolean): string[] {
     );
   if (judgement !== null) {
     told.push("", `${judgement.invariant}: ${judgement.text}`);
-    for (const [name, site] of [
-      ["earlier", judgement.earlier],
-      ["later", judgement.later],
+    for (const [mark, name, site] of [
+      [">1", "earlier", judgement.earlier],
+      [">2", "later", judgement.later],
     ] as const) {
       if (site === null) continue;
       const at = site.va === null ? "" : ` at ${site.va}`;
       const locks = site.locks === "" ? "" : ` (${site.locks})`;
       told.push(
-        `  ${name.padEnd(7)} core ${site.core}, pid ${site.pid}, cycle ${site.time}: ${site.what}${at}${locks}`,
+        `  ${mark} ${name.padEnd(7)} core ${site.core}, pid ${site.pid}, cycle ${site.time}: ${site.what}${at}${locks}`,
       );
     }
   }

@@ -1,0 +1,103 @@
+/**
+ * The words that decide races: an address space's sequence count, TLB generation and core mask, and each core's loaded_mm
+ * and lazy flag. Values are read past the accessors, so that nobody hears of it.
+ */
+import {
+  type Context,
+  type Kernel,
+  type KPtr,
+  mmCpumask,
+  mmMmapSeq,
+  mmTlbGen,
+  NULL,
+  PERCPU,
+  percpuOf,
+} from "../../kernel/index.ts";
+import type { Weight } from "./event.ts";
+
+export interface WatchedWord {
+  readonly name: string;
+  readonly pa: number;
+  readonly form: "number" | "mask" | "mm";
+  readonly writeWeight: Weight;
+  readWeight(k: Context): Weight;
+}
+
+/** Of struct tlb_state; an architecture without one has none of them. */
+const PER_CORE = [
+  { field: "cpu_tlbstate.loaded_mm", name: "loaded_mm", form: "mm" },
+  { field: "cpu_tlbstate.is_lazy", name: "is_lazy", form: "number" },
+] as const;
+
+export class WatchedWords {
+  readonly #kernel: Kernel;
+  readonly #words: Map<number, WatchedWord> = new Map();
+  /** Address spaces in the order in which they were seen, for names. */
+  readonly #mms: KPtr[] = [];
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    for (const task of kernel.sched.tasks()) if (task.mm !== NULL) this.addMm(task.mm);
+    for (const cpu of kernel.platform.cpus) {
+      for (const { field, name, form } of PER_CORE) {
+        const found = PERCPU.fields.find((each) => each.name === field);
+        if (found === undefined) continue;
+        this.#add({
+          name,
+          pa: found.at(percpuOf(kernel, cpu.id)),
+          form,
+          writeWeight: 2,
+          readWeight: () => 4,
+        });
+      }
+    }
+  }
+
+  /** A new address space. */
+  addMm(mm: KPtr): void {
+    if (this.#mms.includes(mm)) return;
+    this.#mms.push(mm);
+    this.#add({
+      name: "mmap_seq",
+      pa: mmMmapSeq.at(mm),
+      form: "number",
+      writeWeight: 2,
+      readWeight: (k) => (holdsMmapLock(k) ? 4 : 2),
+    });
+    this.#add({ name: "tlb_gen", pa: mmTlbGen.at(mm), form: "number", writeWeight: 2, readWeight: () => 3 });
+    for (let first = 0; first < this.#kernel.platform.cpus.length; first += 32) {
+      const pa = mmCpumask.wordAt(mm, first);
+      this.#add({ name: "mm_cpumask", pa, form: "mask", writeWeight: 2, readWeight: () => 3 });
+    }
+  }
+
+  has(pa: number): boolean {
+    return this.#words.has(pa);
+  }
+
+  of(pa: number): WatchedWord {
+    return this.#words.get(pa)!;
+  }
+
+  /** Its value now. */
+  value(word: WatchedWord): string {
+    const value = this.#kernel.ram.i32[word.pa >>> 2]! >>> 0;
+    if (word.form === "number") return String(value);
+    if (word.form === "mask") {
+      const cores = Array.from({ length: 32 }, (_, core) => core).filter((core) => (value >>> core) & 1);
+      return `{${cores.join(" ")}}`;
+    }
+    if (value <= 1) return value === 0 ? "none" : "switching";
+    const at = this.#mms.indexOf(value as KPtr);
+    return at < 0 ? "init_mm" : `mm ${at + 1}`;
+  }
+
+  #add(word: WatchedWord): void {
+    this.#words.set(word.pa, word);
+  }
+}
+
+function holdsMmapLock(k: Context): boolean {
+  for (let slot = 0; slot < k.held.count; slot++) if (k.held.classes[slot]!.name === "mmap_lock") return true;
+  return false;
+}
