@@ -4,6 +4,7 @@ export default {
   input: {
     faultline: "dist/emu/cli/main.js",
     "stress-worker": "dist/stress/campaign/worker.js",
+    mutations: "dist/tests/stress/broken/mutations.js",
     broken: "dist/tests/stress/broken/main.js",
     bench: "dist/tests/bench/main.js",
     "memory-child": "dist/tests/bench/memory-child.js",

@@ -1,9 +1,10 @@
 /**
  * A start state: everything mutable of a machine at one moment, kept so that going back to it costs what was touched
  * since. RAM is copied once; frames written afterwards carry the dirty mark, which is cleared here, and only they are
- * copied back. Decoded code stays valid unless its frame was written.
+ * copied back. Decoded code stays valid unless its frame was written. From then on the machine's own save() and
+ * stateHash() see what was written since the start, and no more.
  */
-import { FRAME_DIRTY } from "../mmu/index.ts";
+import { FRAME_CODE, FRAME_DIRTY } from "../mmu/index.ts";
 import type { CoreState } from "./cores/index.ts";
 import type { Machine } from "./machine.ts";
 
@@ -53,7 +54,7 @@ export class StartState {
       if ((flags & FRAME_DIRTY) === 0) continue;
       const at = frame * 4096;
       u8.set(this.#ram.subarray(at, at + 4096), at);
-      if (flags !== FRAME_DIRTY) ram.onCodeWrite(frame);
+      if ((flags & FRAME_CODE) !== 0) ram.onCodeWrite(frame);
       frameFlags[frame]! &= ~FRAME_DIRTY;
     }
     this.#engineNow.set(this.#engine);

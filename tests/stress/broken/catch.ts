@@ -6,7 +6,13 @@
 
 import { type BrokenVariant, listDesigns } from "../../../kernel/index.ts";
 
-import { type CampaignPlan, type Finding, openUnit, type Schedule } from "../../../stress/campaign/index.ts";
+import {
+  type CampaignPlan,
+  type Finding,
+  openUnit,
+  type Schedule,
+  type Unit,
+} from "../../../stress/campaign/index.ts";
 import { type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
 
 export interface Catch {
@@ -53,11 +59,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
   for (const scenario of scenariosOf(variant)) {
     tried = scenario.name;
     for (const depth of DEPTHS) {
-      let unit = openUnit(plan(scenario, design, depth, assertionsOff), {
-        scenario: scenario.name,
-        machine: scenario.machine,
-        design,
-      });
+      let unit = openCatchUnit(scenario, design, assertionsOff, depth);
       let first = 1;
       while (first <= maxRuns) {
         const end = Math.min(first + PART_RUNS, maxRuns + 1);
@@ -82,11 +84,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
           continue;
         }
         assertionsOff.push(assertion.signature.replace(/^I15 assertions: /, ""));
-        unit = openUnit(plan(scenario, design, depth, assertionsOff), {
-          scenario: scenario.name,
-          machine: scenario.machine,
-          design,
-        });
+        unit = openCatchUnit(scenario, design, assertionsOff, depth);
         first = 1;
       }
       runs += maxRuns;
@@ -108,14 +106,16 @@ function isNamed(variant: BrokenVariant, finding: Finding): boolean {
   return (variant.invariants as readonly string[]).includes(finding.invariant);
 }
 
-function plan(
+/** One scenario under one design, with the seed of the catalogue. */
+export function openCatchUnit(
   scenario: Scenario,
   design: string,
-  depth: number,
   assertionsOff: readonly string[],
-): CampaignPlan {
-  return {
-    units: [{ scenario: scenario.name, machine: scenario.machine, design }],
+  depth: number = DEPTHS[0]!,
+): Unit {
+  const unit = { scenario: scenario.name, machine: scenario.machine, design };
+  const plan: CampaignPlan = {
+    units: [unit],
     runs: MAX_CATCH_RUNS,
     seed: CATCH_SEED,
     scheduler: "pct",
@@ -126,4 +126,5 @@ function plan(
     shards: 1,
     assertionsOff: [...assertionsOff],
   };
+  return openUnit(plan, unit);
 }

@@ -1,0 +1,101 @@
+/**
+ * `npm run stress:mutations`: every invalidation, wait for an acknowledgement, flush before a free and re-check of spf-mm
+ * and of the flush code is left out once, and all scenarios are run until something is reported. The score is the part
+ * that is caught. Steps whose only effect is the order of memory accesses are listed, not scored.
+ *
+ *     npm run stress:mutations -- [ID…] [--runs N]
+ */
+import { parseArgs } from "node:util";
+import { formatTable } from "../../../emu/cli/table.ts";
+import { Progress } from "../../../emu/cli/terminal.ts";
+import { MUTATIONS, ORDER_ONLY } from "../../../kernel/index.ts";
+import { scenarios } from "../../../stress/scenarios/index.ts";
+import { openCatchUnit } from "./catch.ts";
+import { EXPLAINED } from "./survivors.ts";
+
+/** Schedules of each scenario, in turns of PART_RUNS over all scenarios, so that an easy catch is a quick one. */
+const DEFAULT_RUNS = 400;
+const PART_RUNS = 25;
+
+interface Outcome {
+  readonly id: string;
+  readonly kind: string;
+  readonly scenario: string;
+  readonly signature: string | null;
+  readonly runs: number;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: "string", default: String(DEFAULT_RUNS) },
+    json: { type: "boolean", default: false },
+  },
+});
+const maxRuns = Number(values.runs);
+const progress = new Progress();
+const chosen = positionals.length === 0 ? MUTATIONS : MUTATIONS.filter(({ id }) => positionals.includes(id));
+const outcomes = chosen.map((mutation) => {
+  progress.show(() => `${mutation.id}`);
+  const design = mutation.variant.designs.includes("spf-mm") ? "spf-mm" : mutation.variant.designs[0]!;
+  return attack(mutation.id, mutation.kind, `${design}+${mutation.id}`);
+});
+progress.clear();
+
+/** All scenarios in turns until one of them shows something. */
+function attack(id: string, kind: string, design: string): Outcome {
+  const units = scenarios().map((scenario) => openCatchUnit(scenario, design, []));
+  let runs = 0;
+  for (let first = 1; first <= maxRuns; first += PART_RUNS) {
+    const end = Math.min(first + PART_RUNS, maxRuns + 1);
+    for (const [at, unit] of units.entries()) {
+      const result = unit.run({ first, end, stride: 1, known: [] });
+      runs += result.runs;
+      const [finding] = result.findings;
+      if (finding !== undefined) {
+        return { id, kind, scenario: scenarios()[at]!.name, signature: finding.signature, runs };
+      }
+    }
+  }
+  return { id, kind, scenario: "-", signature: null, runs };
+}
+
+const caught = outcomes.filter((outcome) => outcome.signature !== null);
+const survivors = outcomes.filter((outcome) => outcome.signature === null);
+const unexplained = survivors.filter(({ id }) => EXPLAINED[id] === undefined);
+const stale = Object.keys(EXPLAINED).filter((id) => caught.some((outcome) => outcome.id === id));
+if (values.json) {
+  console.log(
+    JSON.stringify(
+      { outcomes, survivors: survivors.map(({ id }) => ({ id, why: EXPLAINED[id] ?? null })) },
+      null,
+      2,
+    ),
+  );
+} else {
+  const rows = outcomes.map(({ id, kind, scenario, signature, runs }) => [
+    id,
+    kind,
+    scenario,
+    runs,
+    (signature ?? "-").slice(0, 70),
+  ]);
+  console.log(
+    formatTable(
+      [
+        { title: "step left out", align: "left" },
+        { title: "kind", align: "left" },
+        { title: "scenario", align: "left" },
+        { title: "schedules", align: "right" },
+        { title: "caught as", align: "left" },
+      ],
+      rows,
+    ).join("\n"),
+  );
+  for (const { id } of survivors) console.log(`survivor ${id}: ${EXPLAINED[id] ?? "NOT EXPLAINED"}`);
+  for (const id of stale) console.log(`${id} is caught, but listed as a survivor`);
+  for (const { id, step } of ORDER_ONLY) console.log(`not scored, order of memory only: ${id}: ${step}`);
+}
+const score = (100 * caught.length) / outcomes.length;
+console.log(`mutation score ${score.toFixed(1)} %: ${caught.length} of ${outcomes.length} caught`);
+process.exitCode = score < 90 || unexplained.length > 0 || stale.length > 0 ? 1 : 0;
