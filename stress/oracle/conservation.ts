@@ -20,6 +20,7 @@ import {
   PG_SLAB,
   pageFlags,
   pageMapcount,
+  pagePrivate,
   pageRefcount,
   shmemFrames,
   TABLE_TYPE,
@@ -29,8 +30,9 @@ import {
 } from "../../kernel/index.ts";
 import { type Broken, brokenAddressSpace } from "./address-space.ts";
 
-/** THREAD_SIZE in frames. */
+/** THREAD_SIZE in frames, and the order of such a block. */
 const STACK_FRAMES = 4;
+const STACK_ORDER = 2;
 
 /** What is reachable. */
 class Inventory {
@@ -148,13 +150,19 @@ function brokenFrame(
   if (mapcount === TABLE_TYPE) {
     return found.tables.has(frame) ? null : broke(`frame ${frame} is a page table of no address space`);
   }
-  const own = found.kernel.has(frame) || kernelFrames.has(frame) ? 1 : 0;
+  const own = found.kernel.has(frame) || kernelFrames.has(frame) || isInBlock(m, frame) ? 1 : 0;
   if (mapcount + 1 !== entries)
     return broke(`frame ${frame} has map count ${mapcount}, but ${entries} entries`);
   if (references !== entries + own) {
     return broke(`frame ${frame} has ${references} references, but ${entries + own} are known`);
   }
   return null;
+}
+
+/** Blocks of several frames are kernel stacks, of tasks that nobody waited for too. Their leaks are not looked for. */
+function isInBlock(m: Memory, frame: number): boolean {
+  const head = m.frames.map.page(frame - (frame % STACK_FRAMES));
+  return pageRefcount.get(m.ram, head) === 1 && pagePrivate.get(m.ram, head) === STACK_ORDER;
 }
 
 function wrong(cache: string, inUse: number, reachable: number): Broken | null {

@@ -53,6 +53,9 @@ export const MODELLED: ReadonlySet<string> = new Set([
   "brk",
 ]);
 
+/** Calls that change mappings in ways that the model does not follow: it takes over what is there. */
+export const NOT_FOLLOWED: ReadonlySet<string> = new Set(["pkey_mprotect"]);
+
 /** Does a call that has taken mmap_lock. @returns its result; UNKNOWN: do not ask */
 export function replay(model: VmaModel, call: Call): number {
   const [a, b, c, d, e] = call.args as unknown as [number, number, number, number, number];
@@ -85,12 +88,13 @@ export function needsNoLock(call: Call, result: number): boolean {
 function map(model: VmaModel, address: number, length: number, prot: number, flags: number): number {
   if (length === 0) return EINVAL;
   const pages = pagesOf(length);
-  const { taskSize, memoryPages } = model.layout;
+  const { taskSize, taskSizeMax, memoryPages } = model.layout;
   const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   let start = Math.floor(address / PAGE_BYTES);
-  if (start >= taskSize) return UNKNOWN;
+  // A hint above the window asks for the upper part of a large address space.
+  if (!fixed && start >= taskSize) return UNKNOWN;
   if (fixed) {
-    if (pages > taskSize || start > taskSize - pages) return ENOMEM;
+    if (pages > taskSizeMax || start > taskSizeMax - pages) return ENOMEM;
     if (address % PAGE_BYTES !== 0) return EINVAL;
     if (start < MIN_PAGE) return EPERM;
   } else {
@@ -106,7 +110,14 @@ function map(model: VmaModel, address: number, length: number, prot: number, fla
   const shared = type === MAP_SHARED;
   const promised = !shared && (prot & 2) !== 0 && (flags & MAP_NORESERVE) === 0;
   if ((promised || shared) && pages > memoryPages) return UNKNOWN;
-  const attributes = { rights: prot & PROT_ALL, shared, growsDown, dontFork: false, wipeOnFork: false };
+  const attributes = {
+    rights: prot & PROT_ALL,
+    shared,
+    growsDown,
+    dontFork: false,
+    wipeOnFork: false,
+    keyed: false,
+  };
   model.map(start, start + pages, attributes);
   return start * PAGE_BYTES;
 }
@@ -114,9 +125,9 @@ function map(model: VmaModel, address: number, length: number, prot: number, fla
 function unmap(model: VmaModel, address: number, length: number): number {
   const pages = pagesOf(length);
   const start = address / PAGE_BYTES;
-  const { taskSize } = model.layout;
+  const { taskSizeMax } = model.layout;
   if (address % PAGE_BYTES !== 0 || pages === 0) return EINVAL;
-  if (start > taskSize || pages > taskSize - start) return EINVAL;
+  if (start > taskSizeMax || pages > taskSizeMax - start) return EINVAL;
   model.unmap(start, start + pages);
   return 0;
 }
@@ -177,7 +188,7 @@ function remap(
   if (error !== 0) return error;
   const range = model.at(start)!;
   const end = start + newPages;
-  const room = !model.overlaps(range.end, end) && end <= model.layout.taskSize;
+  const room = !model.overlaps(range.end, end) && end <= model.layout.taskSizeMax;
   if (start + oldPages === range.end && room) {
     model.map(range.end, end, range);
     return address;
@@ -195,10 +206,10 @@ function remapTo(
   flags: number,
   target: number,
 ): number {
-  const { taskSize } = model.layout;
+  const { taskSizeMax } = model.layout;
   let oldPages = length;
   const to = target / PAGE_BYTES;
-  if (target % PAGE_BYTES !== 0 || newPages > taskSize || to > taskSize - newPages) return EINVAL;
+  if (target % PAGE_BYTES !== 0 || newPages > taskSizeMax || to > taskSizeMax - newPages) return EINVAL;
   if (start + oldPages > to && to + newPages > start) return EINVAL;
   const fixed = (flags & MREMAP_FIXED) !== 0;
   if (fixed) model.unmap(to, to + newPages);
@@ -243,7 +254,14 @@ function setBreak(model: VmaModel, address: number): number {
   if (to > from) {
     if (to - from > memoryPages) return UNKNOWN;
     if (!model.heapMayReach(to)) return model.brk;
-    model.map(from, to, { rights: 3, shared: false, growsDown: false, dontFork: false, wipeOnFork: false });
+    model.map(from, to, {
+      rights: 3,
+      shared: false,
+      growsDown: false,
+      dontFork: false,
+      wipeOnFork: false,
+      keyed: false,
+    });
   } else if (to < from) {
     model.unmap(to, from);
   }

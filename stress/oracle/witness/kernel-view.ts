@@ -10,10 +10,12 @@ import {
   VM_ACCESS_FLAGS,
   VM_DONTCOPY,
   VM_GROWSDOWN,
+  VM_PKEY_MASK_HI,
   VM_SHARED,
   VM_WIPEONFORK,
   vmEnd,
   vmFlags,
+  vmFlagsHi,
   vmNext,
   vmStart,
 } from "../../../kernel/index.ts";
@@ -33,6 +35,7 @@ export function rangesOf(m: Memory, mm: KPtr): Range[] {
       growsDown: (flags & VM_GROWSDOWN) !== 0,
       dontFork: (flags & VM_DONTCOPY) !== 0,
       wipeOnFork: (flags & VM_WIPEONFORK) !== 0,
+      keyed: (vmFlagsHi.get(ram, vma) & VM_PKEY_MASK_HI) !== 0,
     });
   }
   return ranges;
@@ -42,6 +45,7 @@ export function rangesOf(m: Memory, mm: KPtr): Range[] {
 export function modelOf(m: Memory, mm: KPtr): VmaModel {
   return new VmaModel(rangesOf(m, mm), mmBrk.get(m.ram, mm), {
     taskSize: m.mmu.taskSize,
+    taskSizeMax: m.mmu.taskSizeMax,
     mmapBase: mmMmapBase.get(m.ram, mm),
     memoryPages: m.frames.managed,
     startBrk: mmStartBrk.get(m.ram, mm),

@@ -29,14 +29,17 @@ export interface Range {
   /** MADV_DONTFORK, MADV_WIPEONFORK. */
   readonly dontFork: boolean;
   readonly wipeOnFork: boolean;
+  /** Has a memory key, which takes rights away in ways that are not modelled. Known only from whoever knows. */
+  readonly keyed: boolean;
 }
 
 export type Attributes = Omit<Range, "start" | "end">;
 
 /** Bounds of an address space; constant. */
 export interface Layout {
-  /** First page past user space. */
+  /** First page past user space, for a search and for who names an address. */
   readonly taskSize: number;
+  readonly taskSizeMax: number;
   /** Where the search for a place begins, downwards. */
   readonly mmapBase: number;
   /** Memory that can be promised at most, in pages. */
@@ -69,6 +72,11 @@ export class VmaModel {
     if (found === undefined) return false;
     // Whatever may be written or executed may be read.
     return right === READ ? found.rights !== 0 : (found.rights & right) !== 0;
+  }
+
+  /** An access of this kind cannot be refused now. */
+  grants(page: number, right: Right): boolean {
+    return this.allows(page, right) && this.at(page)?.keyed !== true;
   }
 
   /** The range that an access below it makes grow to a page, or undefined. */

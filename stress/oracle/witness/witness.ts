@@ -13,7 +13,7 @@ import { type AccessSink, ObservedMemory } from "../../../mmu/index.ts";
 import type { OraclePart, OracleWorld } from "../part.ts";
 import { NO_SITE, SiteLog, type SiteNote } from "../site-log.ts";
 import { type Invariant, type Site, siteOf, vaOfPage } from "../violation.ts";
-import { type Call, MODELLED, needsNoLock, replay } from "./calls.ts";
+import { type Call, MODELLED, NOT_FOLLOWED, needsNoLock, replay } from "./calls.ts";
 import { modelOf, rangesOf } from "./kernel-view.ts";
 import { BY_DISCARD, BY_FAULT, BY_WRITER, type Replacer } from "./page-chain.ts";
 import { type PageFinding, PageHistory } from "./page-history.ts";
@@ -232,7 +232,7 @@ export class Witness implements OraclePart {
     }
     const sink = this.#quiet();
     const known = rangesOf(this.#world.memory, mm);
-    if (Number.isNaN(task.expected) && task.committed) {
+    if ((Number.isNaN(task.expected) && task.committed) || NOT_FOLLOWED.has(task.name)) {
       model.ranges = known;
       model.brk = modelOf(this.#world.memory, mm).brk;
     }
@@ -276,14 +276,14 @@ export class Witness implements OraclePart {
     task.faultMm = f.mm;
     task.faultPage = f.page;
     task.faultRight = (flags & FAULT_WRITE) !== 0 ? WRITE : (flags & FAULT_INSTRUCTION) !== 0 ? EXEC : READ;
-    task.denied = this.#models.get(f.mm)?.allows(f.page, task.faultRight) !== true;
+    task.denied = this.#models.get(f.mm)?.grants(f.page, task.faultRight) !== true;
   }
 
   /** Mappings changed: faults that are in progress may be denied from now on. */
   #reconsider(mm: KPtr, model: VmaModel): void {
     for (const task of this.#tasks) {
       if (task === undefined || task.faultDepth === 0 || task.faultMm !== mm || task.denied) continue;
-      task.denied = !model.allows(task.faultPage, task.faultRight);
+      task.denied = !model.grants(task.faultPage, task.faultRight);
     }
   }
 

@@ -4,8 +4,21 @@ import { describe, expect, it } from "vitest";
 import { type Call, needsNoLock, replay } from "../../../stress/oracle/witness/calls.ts";
 import { EXEC, type Range, READ, VmaModel, WRITE } from "../../../stress/oracle/witness/vma-model.ts";
 
-const LAYOUT = { taskSize: 0x7_ffff_ffff, mmapBase: 0x7_0000_0000, memoryPages: 8192, startBrk: 0x60_0000 };
-const PLAIN = { rights: 3, shared: false, growsDown: false, dontFork: false, wipeOnFork: false };
+const LAYOUT = {
+  taskSize: 0x7_ffff_ffff,
+  taskSizeMax: 0x7_ffff_ffff,
+  mmapBase: 0x7_0000_0000,
+  memoryPages: 8192,
+  startBrk: 0x60_0000,
+};
+const PLAIN = {
+  rights: 3,
+  shared: false,
+  growsDown: false,
+  dontFork: false,
+  wipeOnFork: false,
+  keyed: false,
+};
 const BASE = 0x1000;
 
 function model(...ranges: [start: number, end: number, change?: Partial<Range>][]): VmaModel {
