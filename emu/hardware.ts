@@ -46,6 +46,11 @@ export interface Cpu {
    * makes them one by one. Equal to point() in every effect. @hot
    */
   pointsInRow(cost: number, count: number): boolean;
+  /**
+   * No point within the next `cycles` cycles would say yield, so who is told so may charge() what its points cost. It
+   * may mask interrupts in between and unmask them again, but neither let others in nor end its slice. @hot
+   */
+  isQuiet(cycles: number): boolean;
   /** Charges cycles without being a scheduling point (work on private data, bulk copies). */
   charge(cycles: number): void;
 

@@ -16,16 +16,17 @@ import type { Task } from "./sched/task.ts";
 /** A kernel function in progress. It yields only at scheduling points and while it waits. */
 export type Work<T = void> = Generator<void, T, void>;
 
-/** Work that is done already: for steps of which one variant has nothing to do. */
-export const NOTHING: Work = finished();
+/** Work that is done before it begins: what a step returns that had nothing to wait for, at no cost. */
+export const NOTHING: Work = done(undefined);
+export const YES: Work<boolean> = done(true);
+export const NO: Work<boolean> = done(false);
 
-function finished(): Work {
-  const work: Work = noWork();
-  work.next();
-  return work;
+/** Constant work with a result, which may be waited for (`yield*`) any number of times. */
+export function done<T>(value: T): Work<T> {
+  const result: IteratorResult<void, T> = { done: true, value };
+  const work = { next: () => result, [Symbol.iterator]: () => work };
+  return work as unknown as Work<T>;
 }
-
-function* noWork(): Work {}
 
 export class Context {
   readonly kernel: Kernel;

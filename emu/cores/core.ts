@@ -206,6 +206,11 @@ export abstract class Core implements Cpu {
     return true;
   }
 
+  /** @hot */
+  isQuiet(cycles: number): boolean {
+    return this.clock + cycles < this.#pointLimit;
+  }
+
   #pointSlow(): boolean {
     this.interrupts.advance(this.clock);
     if (this.#acceptsInterrupt()) return true;

@@ -42,6 +42,9 @@ export class FaultState {
   /** Sequence count at the start of a speculative attempt. */
   seq = 0;
 
+  /** A walk without mmap_lock: table that is read next, and its level; at the end where it ended. */
+  table = 0;
+  level = 0;
   /** Slot of level 2 that covers the page, and its value when it was walked. */
   pmdSlot = 0;
   origPmdLo = 0;

@@ -3,7 +3,7 @@
  * Locks: mmap_lock for write, everywhere. Every store to a VMA in the tree is marked: lockless readers copy it.
  */
 import type { PhysicalMemory } from "../../mmu/index.ts";
-import type { Context, Work } from "../context.ts";
+import { type Context, done, type Work } from "../context.ts";
 import { COST_ACCESS } from "../costs.ts";
 import { ENOMEM } from "../errno.ts";
 import { type KPtr, NULL } from "../struct.ts";
@@ -252,7 +252,7 @@ export function* splitVmaUnchecked(
  * @param previous the VMA below the range, or that contains its start; NULL: none
  * @returns the VMA that covers the range now, or NULL: nothing changed
  */
-export function* mergeVma(
+export function mergeVma(
   k: Context,
   mm: KPtr,
   previous: KPtr,
@@ -271,18 +271,23 @@ export function* mergeVma(
       joinsNext && mergeableAnonVma(ram, vmAnonVma.get(ram, previous), vmAnonVma.get(ram, next), NULL);
     const newEnd = both ? vmEnd.get(ram, next) : end;
     const first = vmStart.get(ram, previous);
-    const error = yield* vmaAdjust(k, previous, first, newEnd, vmPgoff.get(ram, previous), NULL, previous);
-    return error === 0 ? previous : NULL;
+    return grown(k, previous, first, newEnd, vmPgoff.get(ram, previous), previous);
   }
-  if (!joinsNext) return NULL;
+  if (!joinsNext) return NO_VMA;
   if (previous !== NULL && start < vmEnd.get(ram, previous)) {
     const first = vmStart.get(ram, previous);
-    const error = yield* vmaAdjust(k, previous, first, start, vmPgoff.get(ram, previous), NULL, next);
-    return error === 0 ? next : NULL;
+    return grown(k, previous, first, start, vmPgoff.get(ram, previous), next);
   }
   const pgoff = vmPgoff.get(ram, next) - pages;
-  const error = yield* vmaAdjust(k, area, start, vmEnd.get(ram, next), pgoff, NULL, next);
-  return error === 0 ? next : NULL;
+  return grown(k, area, start, vmEnd.get(ram, next), pgoff, next);
+}
+
+const NO_VMA: Work<KPtr> = done(NULL);
+
+/** vmaAdjust() for a merge: `into`, or NULL if there is no memory. */
+function* grown(k: Context, vma: KPtr, start: number, end: number, pgoff: number, into: KPtr): Work<KPtr> {
+  const error = yield* vmaAdjust(k, vma, start, end, pgoff, NULL, into);
+  return error === 0 ? into : NULL;
 }
 
 function isMergeable(ram: PhysicalMemory, vma: KPtr, key: MergeKey): boolean {

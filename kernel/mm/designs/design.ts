@@ -3,7 +3,7 @@
  * die. Each step is a method, barriers and re-checks included, so that a variant is a subclass that overrides one step.
  * The steps here are those of a fault under mmap_lock: nothing to validate, as writers are excluded.
  */
-import { type Context, NOTHING, type Work } from "../../context.ts";
+import { type Context, NOTHING, type Work, YES } from "../../context.ts";
 import { COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
 import { rwsemWake, upWriteRelease } from "../../locking/rwsem.ts";
 import { spinAcquire, spinLockSlow } from "../../locking/spinlock.ts";
@@ -81,9 +81,8 @@ export abstract class FaultDesign {
   }
 
   /** Before copy-on-write tells MMU notifiers; false: give up. */
-  // biome-ignore lint/correctness/useYield: under mmap_lock nobody can register.
-  *cowBegin(_k: Context, _f: FaultState): Work<boolean> {
-    return true;
+  cowBegin(_k: Context, _f: FaultState): Work<boolean> {
+    return YES;
   }
 
   /** After copy-on-write told MMU notifiers. */

@@ -15,7 +15,7 @@
  * On x86 interrupts off keep page tables from being freed: who frees them waits for our answer to its flush. There are
  * no transparent huge pages, so the PMD check of pteMapLock is left out, as it is without them in the series.
  */
-import type { Context, Work } from "../../context.ts";
+import { type Context, NO, type Work, YES } from "../../context.ts";
 import { COST_ACCESS, COST_ATOMIC, COST_IRQ_MASK, COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
 import { seqChanged, seqRead, seqWriteBegin, seqWriteEnd } from "../../locking/seqcount.ts";
 import { irqRestore, irqSave, spinTrylock, spinUnlock } from "../../locking/spinlock.ts";
@@ -50,6 +50,9 @@ import { ABORTED, FaultDesign, NOT_ATTEMPTED } from "./design.ts";
 
 /** Where the copy of the VMA lies on the kernel stack, above the task_struct. */
 const VMA_COPY_OFFSET = 1024;
+/** Most that the points of walk(), on five levels, and of pteMapLock() cost. */
+const WALK_CYCLES: number = 5 * COST_PTE + 2 * COST_IRQ_MASK;
+const MAP_LOCK_CYCLES: number = COST_PTE + COST_LOCK + 2 * COST_ACCESS + 2 * COST_IRQ_MASK;
 
 export class SpfMm extends FaultDesign {
   override readonly name: string = "spf-mm";
@@ -181,82 +184,148 @@ export class SpfMm extends FaultDesign {
   }
 
   /** Walks the tables that are there; none is allocated, as nobody would free it after free_pgtables(). */
-  *walk(k: Context, f: FaultState): Work<boolean> {
-    const m = memoryOf(k);
-    const ram = k.ram;
-    const format = m.format;
+  walk(k: Context, f: FaultState): Work<boolean> {
+    return k.cpu.isQuiet(WALK_CYCLES) ? this.walkAtOnce(k, f) : this.walkByPoints(k, f);
+  }
+
+  *walkByPoints(k: Context, f: FaultState): Work<boolean> {
     if (k.point(COST_IRQ_MASK)) yield;
     const enabled = this.walkBegin(k);
-    let table: number = mmPgd.get(ram, f.mm);
-    for (let level = format.levels; level > 2; level--) {
-      const slot = table + format.index(f.lo, f.hi, level) * 8;
+    this.startAtTop(k, f);
+    do {
       if (k.point(COST_PTE)) yield;
-      const lo = ram.read32(slot);
-      const hi = ram.read32(slot + 4);
-      if (!format.isTable(lo, hi)) {
-        this.walkEnd(k, enabled);
-        if (k.point(COST_IRQ_MASK)) yield;
-        return this.abort(k, SPF_ABORT_PUD);
-      }
-      table = format.tableAddress(lo, hi);
-    }
-    f.pmdSlot = table + format.index(f.lo, f.hi, 2) * 8;
-    if (k.point(COST_PTE)) yield;
-    f.origPmdLo = ram.read32(f.pmdSlot);
-    f.origPmdHi = ram.read32(f.pmdSlot + 4);
-    if (!format.isTable(f.origPmdLo, f.origPmdHi)) {
-      this.walkEnd(k, enabled);
-      if (k.point(COST_IRQ_MASK)) yield;
-      return yield* this.tableMissing(k, f);
-    }
-    const slot = pteSlot(m, format.tableAddress(f.origPmdLo, f.origPmdHi), f.page);
-    if (k.point(COST_PTE)) yield;
-    f.origLo = ram.read32(slot);
-    f.origHi = ram.read32(slot + 4);
-    f.pteSlot = format.isNone(f.origLo, f.origHi) ? NO_SLOT : slot;
+    } while (this.descend(k, f));
     this.walkEnd(k, enabled);
     if (k.point(COST_IRQ_MASK)) yield;
+    return f.level === 1 || (yield* this.tableAbsent(k, f));
+  }
+
+  /** The same where nothing can come in between. */
+  walkAtOnce(k: Context, f: FaultState): Work<boolean> {
+    const { cpu } = k;
+    cpu.charge(COST_IRQ_MASK);
+    const enabled = this.walkBegin(k);
+    this.startAtTop(k, f);
+    do cpu.charge(COST_PTE);
+    while (this.descend(k, f));
+    this.walkEnd(k, enabled);
+    cpu.charge(COST_IRQ_MASK);
+    return f.level === 1 ? YES : this.tableAbsent(k, f);
+  }
+
+  startAtTop(k: Context, f: FaultState): void {
+    f.table = mmPgd.get(k.ram, f.mm);
+    f.level = memoryOf(k).format.levels;
+  }
+
+  /**
+   * Reads the entry of f.level on the way down, once. Preceded by a point.
+   * @returns false: the walk ends at f.level, at 1 with an entry and above it with a table that is not there
+   */
+  descend(k: Context, f: FaultState): boolean {
+    const { format } = memoryOf(k);
+    const slot = f.table + format.index(f.lo, f.hi, f.level) * 8;
+    const lo = k.ram.read32(slot);
+    const hi = k.ram.read32(slot + 4);
+    if (f.level === 1) {
+      f.origLo = lo;
+      f.origHi = hi;
+      f.pteSlot = format.isNone(lo, hi) ? NO_SLOT : slot;
+      return false;
+    }
+    if (f.level === 2) {
+      f.pmdSlot = slot;
+      f.origPmdLo = lo;
+      f.origPmdHi = hi;
+    }
+    if (!format.isTable(lo, hi)) return false;
+    f.table = format.tableAddress(lo, hi);
+    f.level--;
     return true;
+  }
+
+  /** The walk ended above the lowest level. */
+  tableAbsent(k: Context, f: FaultState): Work<boolean> {
+    if (f.level === 2) return this.tableMissing(k, f);
+    this.abort(k, SPF_ABORT_PUD);
+    return NO;
   }
 
   /** No table covers the page. None is made: a writer may be past the point where it would free it. */
-  // biome-ignore lint/correctness/useYield: giving up takes no time; a variant may make one.
-  *tableMissing(k: Context, _f: FaultState): Work<boolean> {
-    return this.abort(k, SPF_ABORT_PMD);
+  tableMissing(k: Context, _f: FaultState): Work<boolean> {
+    this.abort(k, SPF_ABORT_PMD);
+    return NO;
   }
 
   /** __pte_map_lock(): the tables are valid while SEQ1 holds and interrupts are off; the lock is valid after SEQ2. */
-  override *pteMapLock(k: Context, f: FaultState): Work<boolean> {
-    if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return yield* super.pteMapLock(k, f);
-    const m = memoryOf(k);
+  override pteMapLock(k: Context, f: FaultState): Work<boolean> {
+    if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return super.pteMapLock(k, f);
+    return k.cpu.isQuiet(MAP_LOCK_CYCLES) ? this.mapLockAtOnce(k, f) : this.mapLockByPoints(k, f);
+  }
+
+  *mapLockByPoints(k: Context, f: FaultState): Work<boolean> {
     if (k.point(COST_IRQ_MASK)) yield;
     const enabled = this.walkBegin(k);
     if (k.point(COST_ACCESS)) yield;
-    if (!this.seq1(k, f)) {
-      this.walkEnd(k, enabled);
-      if (k.point(COST_IRQ_MASK)) yield;
-      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ1);
-    }
+    if (!this.seq1(k, f)) return yield* this.giveUp(k, enabled, SPF_ABORT_PTE_MAP_LOCK_SEQ1);
     if (k.point(COST_PTE)) yield;
+    this.mapTable(k, f);
+    if (k.point(COST_LOCK)) yield;
+    const locked = this.lockPte(k, f) || (yield* this.lockContended(k, f));
+    if (!locked) return yield* this.giveUp(k, enabled, SPF_ABORT_PTE_MAP_LOCK_PTL);
+    return yield* this.confirmLock(k, f, enabled);
+  }
+
+  /** The same where nothing can come in between. */
+  mapLockAtOnce(k: Context, f: FaultState): Work<boolean> {
+    const { cpu } = k;
+    cpu.charge(COST_IRQ_MASK);
+    const enabled = this.walkBegin(k);
+    cpu.charge(COST_ACCESS);
+    if (!this.seq1(k, f)) return this.giveUp(k, enabled, SPF_ABORT_PTE_MAP_LOCK_SEQ1);
+    cpu.charge(COST_PTE);
+    this.mapTable(k, f);
+    cpu.charge(COST_LOCK);
+    if (!this.lockPte(k, f)) return this.awaitLock(k, f, enabled);
+    cpu.charge(COST_ACCESS);
+    if (!this.seq2(k, f)) return this.giveLockUp(k, f, enabled);
+    this.walkEnd(k, enabled);
+    cpu.charge(COST_IRQ_MASK);
+    return YES;
+  }
+
+  /** Where the entry and its lock are. Preceded by a point. */
+  mapTable(k: Context, f: FaultState): void {
+    const m = memoryOf(k);
     f.ptl = ptlOf(m, f.pmdSlot);
     if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
-    if (k.point(COST_LOCK)) yield;
-    if (!this.lockPte(k, f) && !(yield* this.lockContended(k, f))) {
-      this.walkEnd(k, enabled);
-      if (k.point(COST_IRQ_MASK)) yield;
-      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_PTL);
-    }
+  }
+
+  *awaitLock(k: Context, f: FaultState, enabled: boolean): Work<boolean> {
+    const locked = yield* this.lockContended(k, f);
+    if (!locked) return yield* this.giveUp(k, enabled, SPF_ABORT_PTE_MAP_LOCK_PTL);
+    return yield* this.confirmLock(k, f, enabled);
+  }
+
+  /** From the lock to SEQ2, and out. */
+  *confirmLock(k: Context, f: FaultState, enabled: boolean): Work<boolean> {
     if (k.point(COST_ACCESS)) yield;
-    if (!this.seq2(k, f)) {
-      if (k.point(COST_UNLOCK)) yield;
-      spinUnlock(k, f.ptl, PTL);
-      this.walkEnd(k, enabled);
-      if (k.point(COST_IRQ_MASK)) yield;
-      return this.abort(k, SPF_ABORT_PTE_MAP_LOCK_SEQ2);
-    }
+    if (!this.seq2(k, f)) return yield* this.giveLockUp(k, f, enabled);
     this.walkEnd(k, enabled);
     if (k.point(COST_IRQ_MASK)) yield;
     return true;
+  }
+
+  *giveLockUp(k: Context, f: FaultState, enabled: boolean): Work<boolean> {
+    if (k.point(COST_UNLOCK)) yield;
+    spinUnlock(k, f.ptl, PTL);
+    return yield* this.giveUp(k, enabled, SPF_ABORT_PTE_MAP_LOCK_SEQ2);
+  }
+
+  *giveUp(k: Context, enabled: boolean, event: number): Work<boolean> {
+    this.walkEnd(k, enabled);
+    if (k.point(COST_IRQ_MASK)) yield;
+    return this.abort(k, event);
   }
 
   /** First check: the tables that the walk found are still linked. Preceded by a point. */
@@ -270,9 +339,8 @@ export class SpfMm extends FaultDesign {
   }
 
   /** Trylock only: the holder may be waiting for our answer to its flush, and interrupts are off here. */
-  // biome-ignore lint/correctness/useYield: giving up takes no time; a variant may wait.
-  *lockContended(_k: Context, _f: FaultState): Work<boolean> {
-    return false;
+  lockContended(_k: Context, _f: FaultState): Work<boolean> {
+    return NO;
   }
 
   /** Second check, under the lock: a writer that comes later must take the lock before it changes this table. */

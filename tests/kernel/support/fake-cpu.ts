@@ -61,6 +61,10 @@ export class FakeCpu implements X86Cpu {
   }
 
   /** One by one, so that a test sees each point. */
+  isQuiet(): boolean {
+    return false;
+  }
+
   pointsInRow(): boolean {
     return false;
   }
