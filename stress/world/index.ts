@@ -1,3 +1,3 @@
 /** The public face of stress/world. */
-export type { Judgement } from "./judge.ts";
+export { type Judgement, ORACLE_PARTS } from "./judge.ts";
 export * from "./world.ts";

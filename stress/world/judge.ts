@@ -15,9 +15,10 @@ import {
   pageAllocation,
   type Syscall,
 } from "../../kernel/index.ts";
-import type { AccessSink, LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
+import type { LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
 import { Lifetime } from "../oracle/lifetime.ts";
-import { type EndState, type OraclePart, type OracleWorld, observerOf } from "../oracle/part.ts";
+import { type EndState, type OraclePart, type OracleWorld, observerOf, sinkOf } from "../oracle/part.ts";
+import { Races } from "../oracle/races/index.ts";
 import { Structure } from "../oracle/structure.ts";
 import { Translations } from "../oracle/translations.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
@@ -81,8 +82,7 @@ export class Judge {
     };
     const listeners = [own, ...this.#parts.map((part) => part.events)];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
-    const sink = this.#parts.find((part) => "range" in part) as (OraclePart & AccessSink) | undefined;
-    (machine.ram as ObservedMemory).sink = sink ?? null;
+    (machine.ram as ObservedMemory).sink = sinkOf(this.#parts);
   }
 
   /** The start state is reached. */
@@ -192,6 +192,7 @@ export class Judge {
 const PARTS: readonly { readonly name: string; create(world: OracleWorld): OraclePart }[] = [
   { name: "structure", create: (world) => new Structure(world) },
   { name: "lifetime", create: (world) => new Lifetime(world) },
+  { name: "races", create: (world) => new Races(world) },
   { name: "translations", create: (world) => new Translations(world) },
   { name: "witness", create: (world) => new Witness(world) },
 ];
@@ -217,6 +218,9 @@ function watchAccesses(machine: Machine, kernel: Kernel, witness: Witness): void
 }
 
 const KINDS = ["read", "write", "fetch"] as const;
+
+/** Their names, for measurements that leave some out. */
+export const ORACLE_PARTS: readonly string[] = PARTS.map(({ name }) => name);
 
 function fromLedger(violation: LedgerViolation): Judgement {
   const site = ({ core, timeCycles, address, text, kind }: LedgerViolation["earlier"]): Site => ({

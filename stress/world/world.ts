@@ -42,7 +42,10 @@ export interface WorldOptions {
   /** Parts of the oracle that are left out, by name: to measure what each costs. */
   readonly withoutParts?: readonly string[];
   /** Hears of everything that the oracle hears of, and of the machine's events. */
-  readonly watch?: (machine: Machine) => TraceSink & { readonly observer: Partial<KernelObserver> };
+  readonly watch?: (
+    machine: Machine,
+    kernel: Kernel,
+  ) => TraceSink & { readonly observer: Partial<KernelObserver> };
   /** Kernel assertions that do not count, by their names: what they hide is to show. */
   readonly assertionsOff?: readonly string[];
 }
@@ -75,7 +78,7 @@ const MAX_EVENTS = 20_000;
 const MAX_FAIR_EVENTS = 60_000;
 const MAX_TIMERS = 2;
 /** Every so many seeds the scenario exits for real; otherwise its exit status is enough. */
-const EXIT_EVERY = 32;
+const EXIT_EVERY = 128;
 /** Instructions of check() and exit. */
 const MAX_END_INSTRUCTIONS = 5_000_000;
 const MEMORY_BYTES: number = 16 << 20;
@@ -142,7 +145,7 @@ export class World {
       maxFairEvents: MAX_FAIR_EVENTS,
       maxTimers: MAX_TIMERS,
     });
-    const watcher = options.watch?.(machine) ?? null;
+    const watcher = options.watch?.(machine, kernel) ?? null;
     this.#judge = new Judge(machine, kernel, options, watcher?.observer ?? null);
     kernel.boot();
     this.#bringToStart();
@@ -178,8 +181,8 @@ export class World {
     (kernel.memory as Memory).frames.failFallible = () => exploring.allocationFails();
     while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null);
     exploring.finish();
-    judge.explored(exploring.end);
     if (exploring.end === "finished") explored?.();
+    judge.explored(exploring.end);
     if (exploring.end === "finished" && !judge.hasFound()) {
       this.#finish(seed % EXIT_EVERY === 0 ? "exit" : "check");
     }

@@ -6,7 +6,7 @@ import type { Measurement } from "./row.ts";
 
 const RUNS = 20;
 /** Works and sleeps in turns of random length. */
-const LOAD = `
+export const LOAD = `
   const turn = () => {
     const until = Date.now() + Math.random() * 40;
     while (Date.now() < until);

@@ -12,8 +12,9 @@ import { hostLoad } from "./host-load.ts";
 import { PROCESSES } from "./processes.ts";
 import { isMet, type Measurement, type Row, take } from "./row.ts";
 import { SPEED } from "./speed.ts";
+import { STRESS } from "./stress.ts";
 
-const ALL: readonly Measurement[] = [...SPEED, ...PROCESSES, hostLoad];
+const ALL: readonly Measurement[] = [...SPEED, ...PROCESSES, hostLoad, ...STRESS];
 
 const { values } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string", default: "" } },
