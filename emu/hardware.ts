@@ -39,6 +39,12 @@ export interface Cpu {
   /** Virtual time of this core, in cycles. */
   readonly clock: number;
 
+  /**
+   * Steps of kernel code so far: grows at every slice and at every point that asks the scheduler, so in exploring runs
+   * two accesses of equal `steps` have no point between them.
+   */
+  readonly steps: number;
+
   /** A scheduling point: charges `cost` cycles; true: yield now. @hot */
   point(cost: number): boolean;
   /**

@@ -31,6 +31,7 @@ export {
   mmRssAnon,
   mmRssShmem,
   mmStartBrk,
+  mmTlbFlushPending,
   mmTlbGen,
   mmUsers,
 } from "./mm/mm-struct.ts";
@@ -77,5 +78,5 @@ export type { KernelObserver } from "./observer.ts";
 export { PERCPU, percpuOf } from "./percpu.ts";
 export type { FaultSignal } from "./process.ts";
 export { TASK_DEAD, type Task } from "./sched/task.ts";
-export { type KPtr, kptrOf, NULL } from "./struct.ts";
+export { type Field, type KPtr, kptrOf, layoutNamed, NULL, type StructLayout } from "./struct.ts";
 export type { Syscall } from "./syscalls/syscall.ts";

@@ -99,6 +99,12 @@ export interface KernelObserver {
   rcuQuiescent(cpu: number): void;
   gracePeriodEnd(cpu: number): void;
 
+  /** read_seqcount_begin(): a copy begins, and read_seqcount_retry(): it is thrown away if the count has changed. */
+  seqReadBegin(k: Context, at: number): void;
+  seqReadRetry(k: Context, at: number, result: "changed" | "unchanged"): void;
+
+  /** A sleeping or a new task became runnable. */
+  taskWoken(k: Context, task: Task): void;
   /** The core goes on with another task. */
   contextSwitch(k: Context, prev: Task, next: Task): void;
   /** A kernel assertion (BUG, WARN, lockdep) fired. */

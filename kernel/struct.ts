@@ -119,6 +119,13 @@ export class VpnField extends Field {
   }
 }
 
+const layouts: Map<string, StructLayout> = new Map();
+
+/** The declaration of a structure by its name, for who watches memory; null: there is none. */
+export function layoutNamed(name: string): StructLayout | null {
+  return layouts.get(name) ?? null;
+}
+
 /** Lays fields out one after another with natural alignment. */
 export class StructLayout {
   readonly name: string;
@@ -127,6 +134,7 @@ export class StructLayout {
 
   constructor(name: string) {
     this.name = name;
+    layouts.set(name, this);
   }
 
   /** Size so far, rounded up to 8 bytes. */

@@ -99,6 +99,7 @@ export abstract class Core implements Cpu {
   clock = 0;
   /** Instructions retired since reset. */
   retired = 0;
+  steps = 0;
   /** Limits of the present slice. */
   userLimit = 0;
   kernelLimit = 0;
@@ -212,6 +213,7 @@ export abstract class Core implements Cpu {
   }
 
   #pointSlow(): boolean {
+    this.steps++;
     this.interrupts.advance(this.clock);
     if (this.#acceptsInterrupt()) return true;
     // Whoever lets the core go on after a yield sets its limits.
@@ -226,6 +228,7 @@ export abstract class Core implements Cpu {
 
   /** Starts a slice. Both limits are virtual times. */
   setLimits(userLimit: number, kernelLimit: number): void {
+    this.steps++;
     this.userLimit = userLimit;
     this.kernelLimit = kernelLimit;
     this.sliceEnds = false;

@@ -10,12 +10,15 @@ import type { KPtr, U64Field } from "../struct.ts";
 
 /** raw_read_seqcount(): the count, odd while a writer is inside. @hot */
 export function seqRead(k: Context, object: KPtr, count: U64Field): number {
+  k.kernel.observer?.seqReadBegin(k, count.at(object));
   return count.get(k.ram, object);
 }
 
 /** read_seqcount_retry(): true if the copy made since `start` must be discarded. @hot */
 export function seqChanged(k: Context, object: KPtr, count: U64Field, start: number): boolean {
-  return count.get(k.ram, object) !== start;
+  const changed = count.get(k.ram, object) !== start;
+  k.kernel.observer?.seqReadRetry(k, count.at(object), changed ? "changed" : "unchanged");
+  return changed;
 }
 
 /** write_seqcount_begin(): asserts that no writer is inside. @hot */

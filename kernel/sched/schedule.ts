@@ -156,6 +156,7 @@ export function wakeUpTask(k: Context, task: Task, states: number): boolean {
   const state = task.state;
   if ((state & states) === 0) return false;
   task.state = TASK_RUNNING;
+  k.kernel.observer?.taskWoken(k, task);
   k.cpu.charge(COST_STEP);
   if (!task.queued) activate(k, task, "wake");
   return true;
@@ -164,6 +165,7 @@ export function wakeUpTask(k: Context, task: Task, states: number): boolean {
 /** wake_up_new_task(). */
 export function wakeUpNewTask(k: Context, task: Task): void {
   task.state = TASK_RUNNING;
+  k.kernel.observer?.taskWoken(k, task);
   const queue = k.kernel.sched.queues[k.cpu.id]!;
   task.vruntime = queue.minVruntime;
   activate(k, task, "fork");

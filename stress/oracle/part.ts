@@ -3,6 +3,7 @@
  * KernelObserver that it has; the fan calls, for each event, only the parts that listen to it.
  */
 import type { Kernel, KernelObserver, Memory } from "../../kernel/index.ts";
+import type { AccessSink } from "../../mmu/index.ts";
 import type { Report } from "./violation.ts";
 
 /** What a part judges. */
@@ -68,6 +69,9 @@ const METHODS = [
   "rcuCallback",
   "rcuQuiescent",
   "gracePeriodEnd",
+  "seqReadBegin",
+  "seqReadRetry",
+  "taskWoken",
   "contextSwitch",
   "assertionFailed",
 ] as const satisfies readonly (keyof KernelObserver)[];
@@ -89,6 +93,25 @@ export function observerOf(listeners: readonly Partial<KernelObserver>[]): Kerne
   }
   if (!complete) throw new Error("observerOf: an event is not forwarded");
   return methods as unknown as KernelObserver;
+}
+
+/** What kernel code accesses, for every part that listens to it; null: none does. */
+export function sinkOf(parts: readonly OraclePart[]): AccessSink | null {
+  const sinks = parts.filter((part): part is OraclePart & AccessSink => "range" in part);
+  const [first, second] = sinks;
+  if (first === undefined) return null;
+  if (second === undefined) return first;
+  if (sinks.length > 2) throw new Error("sinkOf: more than two parts listen to accesses");
+  return {
+    access: (pa, bytes, kind) => {
+      first.access(pa, bytes, kind);
+      second.access(pa, bytes, kind);
+    },
+    range: (pa, bytes, kind) => {
+      first.range(pa, bytes, kind);
+      second.range(pa, bytes, kind);
+    },
+  };
 }
 
 /** The longest event has eight arguments; passing them by name allocates nothing. */

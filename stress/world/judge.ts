@@ -18,7 +18,6 @@ import {
 import type { LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
 import { Lifetime } from "../oracle/lifetime.ts";
 import { type EndState, type OraclePart, type OracleWorld, observerOf, sinkOf } from "../oracle/part.ts";
-import { Races } from "../oracle/races/index.ts";
 import { Structure } from "../oracle/structure.ts";
 import { Translations } from "../oracle/translations.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
@@ -192,7 +191,6 @@ export class Judge {
 const PARTS: readonly { readonly name: string; create(world: OracleWorld): OraclePart }[] = [
   { name: "structure", create: (world) => new Structure(world) },
   { name: "lifetime", create: (world) => new Lifetime(world) },
-  { name: "races", create: (world) => new Races(world) },
   { name: "translations", create: (world) => new Translations(world) },
   { name: "witness", create: (world) => new Witness(world) },
 ];

@@ -23,6 +23,7 @@ export class FakeCpu implements X86Cpu {
   readonly gpr: Int32Array = new Int32Array(32);
   phase: Phase = "parked";
   clock = 0;
+  steps = 0;
   pc: [number, number] = [0, 0];
   cs = 0x10;
   ss = 0x18;

@@ -1,0 +1,2 @@
+/** Data races of kernel code. */
+export { Races } from "./races.ts";

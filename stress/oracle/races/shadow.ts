@@ -1,0 +1,182 @@
+/**
+ * What is remembered of each word of RAM (32 bits): when each core last read and wrote it, plainly and marked, and what
+ * the last marked write released. A word gets a record when it is first touched in a run; a new run forgets all records.
+ *
+ *     record:  word | discipline | released[cores] | last access of each kind [kinds][cores] | its note [kinds][cores]
+ */
+import type { Clocks } from "./clocks.ts";
+
+/** Kinds of access. */
+export const PLAIN_WRITE = 0;
+export const MARKED_WRITE = 1;
+export const PLAIN_READ = 2;
+export const MARKED_READ = 3;
+/** A marked read of a copy that a sequence count will judge. */
+export const COPY_READ = 4;
+const KINDS = 5;
+export type AccessKind = 0 | 1 | 2 | 3 | 4;
+export const ACCESS_NAMES: readonly string[] = [
+  "plain write",
+  "marked write",
+  "plain read",
+  "marked read",
+  "read of a copy",
+];
+
+/** For each kind the kinds that it must be ordered with, as bits: at least one of two writes, at least one is plain. */
+const CONFLICTS: readonly number[] = [
+  (1 << PLAIN_WRITE) | (1 << MARKED_WRITE) | (1 << PLAIN_READ) | (1 << MARKED_READ) | (1 << COPY_READ),
+  (1 << PLAIN_WRITE) | (1 << PLAIN_READ),
+  (1 << PLAIN_WRITE) | (1 << MARKED_WRITE),
+  1 << PLAIN_WRITE,
+  1 << PLAIN_WRITE,
+];
+
+/** Disciplines of words. */
+export const CHECKED = 0;
+/** Declared atomic: every access is one atomic operation, marked wherever it stands. */
+export const ATOMIC = 1;
+/** A lock, judged by its owners; or private to what the core executes. */
+export const IGNORED = 2;
+export type Discipline = 0 | 1 | 2;
+
+const WORD = 0;
+const DISCIPLINE = 1;
+const RELEASED = 2;
+
+/** Nothing conflicts. */
+export const NO_CONFLICT = -1;
+
+export class Shadow {
+  /** The access that the last one conflicts with: its kind, time on its core, and note. */
+  conflictKind: AccessKind = PLAIN_WRITE;
+  conflictTime = 0;
+  conflictNote = 0;
+  readonly #clocks: Clocks;
+  readonly #cores: number;
+  readonly #strideWords: number;
+  readonly #lastAt: number;
+  readonly #noteAt: number;
+  readonly #disciplineOf: (word: number) => Discipline;
+  /** Per word: its record, or 0. */
+  readonly #recordOf: Int32Array;
+  #records: Int32Array;
+  #end: number;
+
+  /** @param disciplineOf asked once per record */
+  constructor(words: number, clocks: Clocks, disciplineOf: (word: number) => Discipline) {
+    const { cores } = clocks;
+    this.#clocks = clocks;
+    this.#cores = cores;
+    this.#lastAt = RELEASED + cores;
+    this.#noteAt = this.#lastAt + KINDS * cores;
+    this.#strideWords = this.#noteAt + KINDS * cores;
+    this.#disciplineOf = disciplineOf;
+    this.#recordOf = new Int32Array(words);
+    this.#records = new Int32Array(this.#strideWords * 1024);
+    this.#end = this.#strideWords;
+  }
+
+  /** Forgets every word. Costs what was touched. */
+  clear(): void {
+    for (let at = this.#strideWords; at < this.#end; at += this.#strideWords) {
+      this.#recordOf[this.#records[at + WORD]!] = 0;
+    }
+    this.#records.fill(0, 0, this.#end);
+    this.#end = this.#strideWords;
+  }
+
+  /** Forgets words first … end-1: they are something new. */
+  forget(first: number, end: number): void {
+    for (let word = first; word < end; word++) this.#recordOf[word] = 0;
+  }
+
+  /** The word is a lock from now on: only lockAcquired() and lockReleased() know of it. */
+  makeLock(word: number): void {
+    const at = this.#record(word);
+    if (this.#records[at + DISCIPLINE] === IGNORED) return;
+    this.#records[at + DISCIPLINE] = IGNORED;
+    this.#records.fill(0, at + RELEASED, at + this.#strideWords);
+  }
+
+  /** A lock is taken: what writers released, and for a writer what readers did. */
+  lockAcquired(core: number, word: number, mode: "exclusive" | "shared"): void {
+    this.makeLock(word);
+    const at = this.#record(word);
+    this.#clocks.acquire(core, this.#records, at + RELEASED);
+    if (mode === "exclusive") this.#clocks.acquire(core, this.#records, at + this.#lastAt);
+  }
+
+  /** What a reader did is known to the next writer, not to the next reader. */
+  lockReleased(core: number, word: number, mode: "exclusive" | "shared"): void {
+    this.makeLock(word);
+    const at = this.#record(word);
+    this.#clocks.release(core, this.#records, at + (mode === "exclusive" ? RELEASED : this.#lastAt));
+    this.#clocks.tick(core);
+  }
+
+  /**
+   * One access of a core.
+   * @param asked what it is, if the word does not decide
+   * @param note who and where, for a report
+   * @returns the core whose access is not ordered with it, or NO_CONFLICT @hot
+   */
+  access(core: number, word: number, asked: AccessKind, note: number): number {
+    const at = this.#record(word);
+    const records = this.#records;
+    const discipline = records[at + DISCIPLINE]!;
+    let kind = asked;
+    if (discipline !== CHECKED) {
+      if (discipline === IGNORED) return NO_CONFLICT;
+      kind = asked === PLAIN_WRITE ? MARKED_WRITE : asked === PLAIN_READ ? MARKED_READ : asked;
+    }
+    const last = at + this.#lastAt;
+    const cores = this.#cores;
+    const { now } = this.#clocks;
+    const row = core * cores;
+    const own = now[row + core]!;
+    if (records[last + kind * cores + core] === own && (kind === PLAIN_WRITE || kind === PLAIN_READ)) {
+      return NO_CONFLICT;
+    }
+    if (kind >= MARKED_READ) this.#clocks.acquire(core, records, at + RELEASED);
+    let conflict = NO_CONFLICT;
+    const against = CONFLICTS[kind]!;
+    for (let other = 0; other < cores; other++) {
+      if (other === core) continue;
+      const known = now[row + other]!;
+      for (let each = 0; each < KINDS; each++) {
+        if ((against & (1 << each)) === 0 || records[last + each * cores + other]! <= known) continue;
+        if (conflict !== NO_CONFLICT && each === COPY_READ) continue;
+        conflict = other;
+        this.conflictKind = each as AccessKind;
+        this.conflictTime = records[last + each * cores + other]!;
+        this.conflictNote = records[at + this.#noteAt + each * cores + other]!;
+        break;
+      }
+    }
+    records[last + kind * cores + core] = own;
+    records[at + this.#noteAt + kind * cores + core] = note;
+    if (kind === MARKED_WRITE) this.#clocks.replace(core, records, at + RELEASED);
+    return conflict;
+  }
+
+  /** @hot */
+  #record(word: number): number {
+    const at = this.#recordOf[word]!;
+    return at === 0 ? this.#create(word) : at;
+  }
+
+  #create(word: number): number {
+    const at = this.#end;
+    this.#end += this.#strideWords;
+    if (this.#end > this.#records.length) {
+      const grown = new Int32Array(this.#records.length * 2);
+      grown.set(this.#records);
+      this.#records = grown;
+    }
+    this.#recordOf[word] = at;
+    this.#records[at + WORD] = word;
+    this.#records[at + DISCIPLINE] = this.#disciplineOf(word);
+    return at;
+  }
+}
