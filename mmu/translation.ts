@@ -58,10 +58,10 @@ export interface TranslationFault {
 export interface EventObserver {
   /** An access goes ahead; `pa` is its first byte. */
   used(pa: number, kind: AccessKind, lo: number, hi: number): void;
-  /** A walk looked at the entry at this physical address, or updated it; negative: outside RAM. */
-  walked(slotPa: number): void;
-  /** A translation to this frame was cached. */
-  filled(frame: number): void;
+  /** A walk for an address looked at the entry at a physical address, or updated it; negative: outside RAM. */
+  walked(slotPa: number, lo: number, hi: number): void;
+  /** A translation of an address to this frame was cached. */
+  filled(frame: number, lo: number, hi: number): void;
 }
 
 /**

@@ -40,7 +40,7 @@ import {
 
 /** Told of the end of each event, before the next one is chosen: the last moment to say what it touched. */
 export interface EventWatch {
-  /** A run begins. */
+  /** The first event of a run is about to be chosen. */
   begun(): void;
   ended(agent: Agent): void;
 }
@@ -52,11 +52,9 @@ export interface ExhaustiveOptions {
   readonly preemptions: number;
   /** "none": every schedule within the bound, to compare with. */
   readonly reduction: "bounded" | "none";
-  /** Exclusive bound of the places that events touch. */
+  /** Exclusive bound of the places that events touch; the last one is the count of fallible allocations. */
   readonly places: number;
   readonly watch: EventWatch | null;
-  /** Ordinal number of the fallible allocation that fails, or -1. */
-  readonly failing: number;
 }
 
 /** Agents of a point are the bits of a word. */
@@ -107,11 +105,13 @@ interface Point {
 
 export class Exhaustive implements Strategy {
   readonly name = "exhaustive";
-  /** Schedules begun, and of them those given up because they repeat one. */
+  /** Schedules begun, in all, and of them those given up because they repeat one. */
   schedules = 0;
   repeated = 0;
   /** Choices not taken because of the bound. */
   overBound = 0;
+  /** Ordinal number of the fallible allocation that fails, or -1; changed before restart() only. */
+  failing = -1;
   /** Fallible allocations of the present run. */
   allocations = 0;
   /** What handlers touch has grown since the search began. */
@@ -124,7 +124,6 @@ export class Exhaustive implements Strategy {
   /** Events of the present run. */
   #events = 0;
   #isOpen = false;
-  #isRepeated = false;
   /** By core: last event, and what its handlers touch (1 looked at, 2 changed). */
   readonly #lastOf: Int32Array;
   readonly #handlers: readonly Uint8Array[];
@@ -149,9 +148,7 @@ export class Exhaustive implements Strategy {
     this.allocations = 0;
     this.#events = 0;
     this.#isOpen = false;
-    this.#isRepeated = false;
     this.#lastOf.fill(NO_EVENT);
-    this.#options.watch?.begun();
   }
 
   /** The run has come to its end, or the last event to its: nothing after this belongs to it. */
@@ -161,7 +158,6 @@ export class Exhaustive implements Strategy {
 
   /** The schedule to execute next is made. False: that was the last one. */
   advance(): boolean {
-    if (this.#isRepeated) this.repeated++;
     const points = this.#points;
     for (let at = points.length - 1; at >= 0; at--) {
       const point = points[at]!;
@@ -183,7 +179,6 @@ export class Exhaustive implements Strategy {
     this.#index.truncate(0);
     this.#prefix = 0;
     this.isSettled = true;
-    this.schedules = this.repeated = this.overBound = 0;
   }
 
   /** The present event touched a place. @hot */
@@ -213,12 +208,14 @@ export class Exhaustive implements Strategy {
   }
 
   fails(): boolean {
-    return this.allocations++ === this.#options.failing;
+    if (this.failing >= 0) this.touch(this.#options.places - 1, 1);
+    return this.allocations++ === this.failing;
   }
 
   choose(choices: Choices): Agent {
     if (this.#isOpen) this.#endEvent();
     const at = this.#events;
+    if (at === 0) this.#options.watch?.begun();
     const enabled = enabledOf(choices);
     let agent: Agent;
     if (at < this.#prefix) {
@@ -228,7 +225,7 @@ export class Exhaustive implements Strategy {
       const point = this.#newPoint(choices, enabled);
       agent = this.#first(point);
       if (agent === NO_AGENT) {
-        this.#isRepeated = true;
+        this.repeated++;
         return NO_AGENT;
       }
       this.#points.push(point);
@@ -326,7 +323,8 @@ export class Exhaustive implements Strategy {
       if (this.#handlerOf === core && isCore(point.agent)) {
         const { previous } = point;
         const before = this.#points[previous];
-        point.accepted = before === undefined || isCore(before.agent) ? (before?.accepted ?? NO_EVENT) : previous;
+        point.accepted =
+          before === undefined || isCore(before.agent) ? (before?.accepted ?? NO_EVENT) : previous;
         this.#learn(point, core);
       }
       point.isBarrier = this.#isBarrier || this.#touchesHandled(point, core);

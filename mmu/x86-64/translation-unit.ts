@@ -21,6 +21,7 @@ import {
   type AccessKind,
   DONE,
   type EventBudget,
+  type EventObserver,
   FAULT,
   FETCH,
   type Privilege,
@@ -454,11 +455,11 @@ export class X86TranslationUnit implements TranslationUnit {
       const phase = words[S_WALK + W_PHASE];
       if (phase < PHASE_FILL) {
         const next = budget.exploring ? this.#walker.step() : this.#walker.run();
-        if (budget.observer !== null) budget.observer.walked(words[S_WALK + W_SLOT] * 4);
+        if (budget.observer !== null) this.#tellWalked(budget.observer);
         if (next === PHASE_FAULT) return this.#walkFault();
       } else if (phase === PHASE_FILL) {
         this.#fill();
-        if (budget.observer !== null) budget.observer.filled(words[S_WALK + W_IMAGE + ENTRY_FRAME_LO] >>> 0);
+        if (budget.observer !== null) this.#tellFilled(budget.observer);
         words[S_WALK + W_PHASE] = PHASE_ACCESS;
       } else {
         words[S_WALK + W_PHASE] = PHASE_IDLE;
@@ -476,6 +477,17 @@ export class X86TranslationUnit implements TranslationUnit {
         return DONE;
       }
     }
+  }
+
+  #tellWalked(observer: EventObserver): void {
+    const words = this.#words;
+    observer.walked(words[S_WALK + W_SLOT] * 4, words[S_WALK + W_LO], words[S_WALK + W_HI]);
+  }
+
+  #tellFilled(observer: EventObserver): void {
+    const words = this.#words;
+    const frame = words[S_WALK + W_IMAGE + ENTRY_FRAME_LO] >>> 0;
+    observer.filled(frame, words[S_WALK + W_LO], words[S_WALK + W_HI]);
   }
 
   /** The fill of a walk: second level and first. @hot */

@@ -107,7 +107,9 @@ export class ToyMachine implements EventWatch {
   }
 
   #next(core: ToyCore, id: number): ToyOperation | undefined {
-    return core.handling >= 0 ? this.#program.handlers[id]![core.handling] : this.#program.cores[id]![core.at];
+    return core.handling >= 0
+      ? this.#program.handlers[id]![core.handling]
+      : this.#program.cores[id]![core.at];
   }
 
   #step(agent: Agent): void {
@@ -162,14 +164,11 @@ export function searchToy(
   const search = new Exhaustive({
     ...options,
     cores: program.cores.length,
-    places: program.words,
+    places: program.words + 1,
     watch: machine,
-    failing: -1,
   });
   machine.search = search;
   let finals = new Set<string>();
-  let schedules = 0;
-  let repeated = 0;
   do {
     search.restart();
     finals = new Set();
@@ -177,8 +176,6 @@ export function searchToy(
       const final = machine.run();
       if (final !== null) finals.add(final);
     } while (search.advance());
-    schedules += search.schedules;
-    repeated += search.repeated;
   } while (!search.isSettled);
-  return { finals, schedules, repeated };
+  return { finals, schedules: search.schedules, repeated: search.repeated };
 }

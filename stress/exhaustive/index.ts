@@ -1,0 +1,2 @@
+/** The public face of stress/exhaustive. */
+export * from "./search.ts";
