@@ -26,6 +26,7 @@ export {
   mmMmap,
   mmMmapBase,
   mmMmapSeq,
+  mmMmapSeq,
   mmPgd,
   mmPgtablesBytes,
   mmRssAnon,

@@ -16,6 +16,7 @@ const PLUMBING: ReadonlySet<string> = new Set([
   "lockReleased",
   "releaseInner",
   "lockGranted",
+  "lockContended",
   "downRead",
   "downReadAcquire",
   "downReadTrylock",
@@ -43,6 +44,7 @@ const PLUMBING: ReadonlySet<string> = new Set([
   "mmuNotifierTrylock",
   "mmuNotifierUnlock",
   "lockPte",
+  "mapLockByPoints",
   // Memory.
   "get",
   "set",

@@ -32,16 +32,69 @@ export function chooseLines(recording: Recording, judgement: Judgement | null, m
   const end = later === null ? events.length : events.indexOf(later) + 1;
   const told = events.slice(0, end);
   const lines = folded(told, earlier, later);
-  if (lines.length <= maxLines) return { lines, left: 0 };
+  if (maxLines === Number.POSITIVE_INFINITY) return { lines, left: 0 };
   const topic = topicOf(told, judgement);
+  const first = beginning(told, earlier, later);
+  const changed = changedWords(told);
   const chosen = new Set(lines.filter((line) => line.mark !== null));
-  for (let rank = 0; rank <= 4; rank++) {
+  const ranks = lines.map(({ event }) => {
+    const rank = isIdleRead(event, changed) ? LAST_RANK + 1 : rankOf(event, topic);
+    return told.indexOf(event) < first ? rank + BEFORE : rank;
+  });
+  for (let rank = 0; rank <= LAST_RANK; rank++) {
     for (let at = lines.length - 1; at >= 0 && chosen.size < maxLines; at--) {
-      if (rankOf(lines[at]!.event, topic) === rank) chosen.add(lines[at]!);
+      if (ranks[at] === rank) chosen.add(lines[at]!);
     }
   }
   return { lines: lines.filter((line) => chosen.has(line)), left: lines.length - chosen.size };
 }
+
+/** Where what matters begins: with the calls, faults and interrupts in which the two events lie. */
+function beginning(
+  events: readonly StoryEvent[],
+  earlier: StoryEvent | null,
+  later: StoryEvent | null,
+): number {
+  let first = events.length;
+  for (const marked of [earlier, later]) {
+    if (marked === null) continue;
+    let at = events.indexOf(marked);
+    const { core } = marked;
+    while (at > 0 && !(events[at]!.core === core && BEGINNINGS.has(startOf(events[at]!)))) at--;
+    first = Math.min(first, at);
+  }
+  // What the other cores were at by then belongs to it.
+  const open = new Map<number, number>();
+  for (let at = 0; at < first; at++) {
+    const { phase, kind, span } = events[at]!;
+    if (phase === "begin" && (kind === "syscall" || kind === "fault")) open.set(span, at);
+    else if (phase === "end") open.delete(span);
+  }
+  return Math.min(first, ...open.values());
+}
+
+/** Names of watched words that somebody writes. */
+function changedWords(events: readonly StoryEvent[]): ReadonlySet<string> {
+  const names = events.filter(({ kind, what }) => kind === "word" && !what.startsWith("reads "));
+  return new Set(names.map(({ what }) => what.slice(0, what.indexOf(":"))));
+}
+
+/** A read of what never changes; who is interrupted is worth knowing all the same. */
+function isIdleRead({ kind, what }: StoryEvent, changed: ReadonlySet<string>): boolean {
+  if (kind !== "word" || !what.startsWith("reads ")) return false;
+  const name = what.slice("reads ".length, what.indexOf(":"));
+  return name !== "mm_cpumask" && !changed.has(name);
+}
+
+const BEGINNINGS: ReadonlySet<string> = new Set(["syscall begin", "fault begin"]);
+
+function startOf({ kind, phase }: StoryEvent): string {
+  return `${kind} ${phase}`;
+}
+
+/** Ranks that are told only if all is; and by how much what comes before matters less. */
+const LAST_RANK = 3;
+const BEFORE = 2;
 
 interface Topic {
   readonly pages: ReadonlySet<number>;
@@ -132,7 +185,7 @@ function eventOf(site: Site, events: StoryEvent[], recording: Recording): StoryE
     span: 0,
     kind: "site",
     where: "",
-    what: `${site.what}${site.va === null ? "" : ` at ${site.va}`}`,
+    what: siteText(site),
     pid: site.pid,
     locks: "",
     peer: -1,
@@ -144,6 +197,13 @@ function eventOf(site: Site, events: StoryEvent[], recording: Recording): StoryE
   const before = recording.events[place];
   events.splice(before === undefined ? events.length : events.indexOf(before), 0, event);
   return event;
+}
+
+/** The ledger and the may-sets name a rule and a kind of event; what happened is said in place of the locks. */
+function siteText({ what, va, locks }: Site): string {
+  const at = va === null ? "" : ` at ${va.replace(/^0x0+(?=.)/, "0x")}`;
+  if (!/^[a-z-]+: [a-z-]+$/.test(what)) return what + at;
+  return locks.split(";")[0]! + at;
 }
 
 /** Words of a site, and of an event that is the same; what the two are about must not differ. */

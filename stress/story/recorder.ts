@@ -82,6 +82,8 @@ export class StoryRecorder implements TraceSink {
   readonly #open: Map<Context, Open[]> = new Map();
   readonly #readers: Map<Context, Set<number>> = new Map();
   readonly #counted: number[][] = [];
+  /** By core: interrupts whose handlers run. */
+  readonly #handlers: number[][] = [];
   /** Interrupts sent and not accepted yet: by target and vector, who sent it. */
   readonly #sent: {
     readonly target: number;
@@ -91,6 +93,8 @@ export class StoryRecorder implements TraceSink {
   }[] = [];
   readonly #freed = new FreedMemory();
   #allocatorWorks = false;
+  /** RCU read sections: events recorded when each began. */
+  readonly #sections: Map<Context, number> = new Map();
   #spans = 0;
   #flows = 0;
 
@@ -99,6 +103,7 @@ export class StoryRecorder implements TraceSink {
     for (const core of machine.cores) {
       this.#ticks[core.id] = [];
       this.#counted[core.id] = [];
+      this.#handlers[core.id] = [];
     }
     this.observer = this.#kernelEvents();
   }
@@ -109,7 +114,7 @@ export class StoryRecorder implements TraceSink {
     this.events.length = 0;
     const ram = this.#machine.ram as ObservedMemory;
     const inner = ram.sink;
-    const words = new WatchedWords(this.#kernel);
+    const words = this.#quietly(() => new WatchedWords(this.#kernel));
     this.#words = words;
     const own: AccessSink = {
       access: (pa, bytes, kind) => {
@@ -127,15 +132,25 @@ export class StoryRecorder implements TraceSink {
     for (const core of this.#machine.cores) {
       for (const event of COUNTS.keys())
         this.#counted[core.id]![event] = this.#memory.events.of(core.id, event);
+      const judge = core.budget.observer;
       core.budget.observer = {
-        used: (pa, kind, lo, hi) => {
+        used: (...access) => {
+          const [pa, kind, lo, hi] = access;
+          judge?.used(...access);
           this.#tick();
           if (core.regime === USER && kind !== FETCH && hi >= 0) this.#user(core.id, pa, kind, lo, hi);
         },
-        walked: () => this.#tick(),
-        filled: (frame) => {
+        walked: (...step) => {
+          judge?.walked(...step);
           this.#tick();
-          this.#hardware(core.id, core.clock, 4, "fill", `TLB fill ${frameText(frame)}`, { frame });
+        },
+        filled: (...fill) => {
+          const [frame, lo, hi] = fill;
+          judge?.filled(...fill);
+          this.#tick();
+          const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+          const what = `TLB fill ${pageText(page)} ${frameText(frame)}`;
+          this.#hardware(core.id, core.clock, 4, "fill", what, { page, frame });
         },
       };
     }
@@ -146,9 +161,9 @@ export class StoryRecorder implements TraceSink {
     this.#settle();
   }
 
-  /** How many events had been recorded when a core's clock came to a time. */
+  /** How many events had been recorded when a core's clock went past a time. */
   placeOf(core: number, time: number): number {
-    for (const tick of this.#ticks[core] ?? []) if (tick.time >= time) return tick.events;
+    for (const tick of this.#ticks[core] ?? []) if (tick.time > time) return tick.events;
     return this.events.length;
   }
 
@@ -163,7 +178,7 @@ export class StoryRecorder implements TraceSink {
       const page = isPage ? (a >>> 12) + (b >>> 0) * 0x10_0000 : -1;
       const what =
         scope === "CR3" ? `CR3 load drops tag ${a & 0xfff}` : `${scope}${isPage ? ` ${hex(a, b)}` : ""}`;
-      this.#hardware(core, time, 2, "invalidate", what, { page });
+      this.#hardware(core, time, 3, "invalidate", what, { page });
     } else if (name === "rcu-grace-period") this.#hardware(core, time, 3, "rcu", "grace period ends");
   }
 
@@ -228,7 +243,13 @@ export class StoryRecorder implements TraceSink {
         this.#begin(k, 2, "flush", what, { page: end === 0 ? -1 : start });
       },
       flushEnd: (k, _mm, start, end) => this.#end(k, 2, "flush", `flush ${rangeText(start, end)} done`),
-      lockContended: (k, at, cls) => this.#begin(k, 2, "wait", `waits for ${lockText(at, cls)}`),
+      lockContended: (k, at, cls) => {
+        const last = this.events.at(-1);
+        // It was announced, and is not held.
+        if (last?.core === k.cpu.id && last.what === `locks ${lockText(at, cls)}`) this.events.pop();
+        const locks = lockState(k, this.#readersOf(k), "without-last");
+        this.#begin(k, 2, "wait", `waits for ${lockText(at, cls)}`, { locks });
+      },
       lockGranted: (k, at, cls) => this.#end(k, 2, "wait", `gets ${lockText(at, cls)}`),
       lockAcquired: (k, at, cls, kind) => this.#lock(k, at, cls, kind),
       lockReleased: (k, at, cls, kind) => {
@@ -237,10 +258,17 @@ export class StoryRecorder implements TraceSink {
         else this.#readersOf(k).delete(at >>> 0);
       },
       objectFreed: (k, cache, at, bytes) => {
-        if (CACHES.has(cache)) add(k, 2, "memory", `frees ${cache} ${(at >>> 0).toString(16)}`);
-        this.#freed.addObject(at >>> 0, bytes, cache);
+        const weight = cache === "vm_area_struct" ? 2 : 3;
+        if (CACHES.has(cache)) add(k, weight, "memory", `frees ${cache} ${(at >>> 0).toString(16)}`);
+        this.#freed.addObject(at >>> 0, bytes, cache, this.events.length);
+        if (cache === "vm_area_struct") this.#words?.removeVma(at);
       },
-      objectAllocated: (_k, _cache, at, bytes) => this.#freed.removeObject(at >>> 0, bytes),
+      objectAllocated: (k, cache, at, bytes) => {
+        this.#freed.reuseObject(at >>> 0, bytes);
+        if (cache !== "vm_area_struct") return;
+        this.#words?.addVma(at);
+        add(k, 3, "memory", `gets ${cache} ${(at >>> 0).toString(16)}`);
+      },
       allocatorBegin: () => {
         this.#allocatorWorks = true;
       },
@@ -256,13 +284,19 @@ export class StoryRecorder implements TraceSink {
         this.#freed.removeFrame(frame);
         add(k, 3, "memory", `gets frame ${frameText(frame)}`, { frame });
       },
-      rcuReadLock: (k) => add(k, 4, "rcu", "rcu_read_lock"),
-      rcuReadUnlock: (k) => add(k, 4, "rcu", "rcu_read_unlock"),
+      rcuReadLock: (k) => {
+        this.#sections.set(k, this.events.length);
+        add(k, 4, "rcu", "rcu_read_lock");
+      },
+      rcuReadUnlock: (k) => {
+        this.#sections.delete(k);
+        add(k, 4, "rcu", "rcu_read_unlock");
+      },
       rcuQueued: (k, name) => add(k, 3, "rcu", `call_rcu(${name})`),
       rcuCallback: (k, name) => add(k, 3, "rcu", `grace period over: ${name}`),
       contextSwitch: (k, prev, next) => {
         const [from, to] = [prev, next].map((task) => (task.idle ? "idle" : `pid ${task.pid}`));
-        add(k, 1, "switch", `${from} -> ${to}`);
+        add(k, 2, "switch", `${from} -> ${to}`);
       },
       assertionFailed: (k, text) => add(k, 1, "assertion", text.split("\n")[0]!),
     };
@@ -301,7 +335,11 @@ export class StoryRecorder implements TraceSink {
     const at = this.#sent.findIndex((each) => each.target === core && each.vector === vector);
     const sent = at < 0 ? null : this.#sent.splice(at, 1)[0]!;
     const from = sent === null ? "" : ` from core ${sent.from}`;
+    const span = ++this.#spans;
+    this.#handlers[core]!.push(span);
     this.#hardware(core, time, 2, "interrupt", `accepts ${vectorText(vector)}${from}`, {
+      phase: "begin",
+      span,
       peer: sent?.from ?? -1,
       flow: sent?.flow ?? 0,
     });
@@ -377,9 +415,10 @@ export class StoryRecorder implements TraceSink {
 
   /** Something that was freed is used. */
   #freedAccess(pa: number, verb: "reads" | "writes"): void {
-    const name = this.#freed.nameAt(pa);
     const k = this.#kernel.current[this.#machine.running.id];
-    if (name === null || k === undefined) return;
+    if (k === undefined) return;
+    const name = this.#freed.nameAt(pa, this.#sections.get(k) ?? null);
+    if (name === null) return;
     const what = `${verb} FREED ${name}`;
     const last = this.events.at(-1);
     if (last?.core !== k.cpu.id || last.what !== what) {
@@ -389,6 +428,11 @@ export class StoryRecorder implements TraceSink {
 
   #trapEnd(k: Context): void {
     const open = this.#openOf(k);
+    const handlers = this.#handlers[k.cpu.id]!;
+    // What has no call or fault to end is an interrupt's handler.
+    if (handlers.length > 0 && (open.at(-1)?.depth ?? 0) <= k.traps.length) {
+      this.#add(k, 4, "interrupt", "interrupt handled", { phase: "end", span: handlers.pop()!, where: "" });
+    }
     while (open.length > 0 && open.at(-1)!.depth > k.traps.length) {
       const { kind, what } = open.at(-1)!;
       this.#end(

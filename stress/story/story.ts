@@ -65,15 +65,22 @@ function start({ event, mark }: Line, timeWidth: number): string {
   return `${String(event.time).padStart(timeWidth)} ${mark === null ? "  " : MARKS[mark]}`;
 }
 
-/** Function, what happens, locks. What is too long loses the function first, then its end; the lock state stays. */
+/** Function, what happens, locks. Where room is short the function goes first, then all locks but the outermost. */
 function cell({ event, what }: Line, width: number): string {
-  const locks = event.locks === "" ? "" : ` [${event.locks}]`;
   const full = `${prefix(event)}${what}`;
+  const locks = locksText(event, "all");
   if (full.length + locks.length <= width) return full + locks;
-  const room = width - locks.length;
-  if (room < 20) return cut(full, width);
-  if (what.length <= room && event.where !== "") return withName(event.where, what, room) + locks;
-  return cut(what, room) + locks;
+  if (what.length + locks.length <= width) return withName(event.where, what, width - locks.length) + locks;
+  const fewer = locksText(event, "outermost");
+  if (what.length + fewer.length <= width) return withName(event.where, what, width - fewer.length) + fewer;
+  return cut(what, width);
+}
+
+function locksText({ locks }: StoryEvent, which: "all" | "outermost"): string {
+  if (locks === "") return "";
+  const names = locks.split(" ");
+  if (which === "all" || names.length === 1) return ` [${locks}]`;
+  return ` [${names[0]} +${names.length - 1}]`;
 }
 
 /** As much of the function's name as there is room for. */

@@ -20,6 +20,7 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   ptlock: "ptl",
   mmu_notifier_lock: "mn",
   "anon_vma->rwsem": "anon_vma",
+  page_table_lock: "pgtl",
   "zone->lock": "zone",
   "cache->list_lock": "slab",
 };
@@ -91,10 +92,16 @@ export function lockText(at: KPtr, cls: LockClass): string {
 /**
  * Locks held, outermost first, and "irqoff" if interrupts are: `mmap:r ptl irqoff`. Sleeping locks are held for reading or
  * for writing. @param readers addresses of those that this context holds for reading
+ * @param last whether the lock that was announced last is held already
  */
-export function lockState(k: Context, readers: ReadonlySet<number>): string {
+export function lockState(
+  k: Context,
+  readers: ReadonlySet<number>,
+  last: "with-last" | "without-last" = "with-last",
+): string {
   const names: string[] = [];
-  for (let slot = 0; slot < k.held.count; slot++) {
+  const count = last === "with-last" ? k.held.count : k.held.count - 1;
+  for (let slot = 0; slot < count; slot++) {
     const cls = k.held.classes[slot]!;
     const mode = cls.kind === "sleep" ? (readers.has(k.held.at[slot]! >>> 0) ? ":r" : ":w") : "";
     names.push(lockName(cls) + mode);

@@ -1,24 +1,31 @@
 /**
- * The words that decide races: an address space's sequence count, TLB generation and core mask, and each core's loaded_mm
- * and lazy flag. Values are read past the accessors, so that nobody hears of it.
+ * The words that decide races: an address space's sequence count, TLB generation, core mask and pending flushes, the
+ * bounds of its VMAs, and each core's loaded_mm and lazy flag. Values are read past the accessors, so that nobody hears of it.
  */
 import {
   type Context,
   type Kernel,
   type KPtr,
   mmCpumask,
+  mmMmap,
   mmMmapSeq,
+  mmTlbFlushPending,
   mmTlbGen,
   NULL,
   PERCPU,
   percpuOf,
+  vmEnd,
+  vmFlags,
+  vmNext,
+  vmPgoff,
+  vmStart,
 } from "../../kernel/index.ts";
 import type { Weight } from "./event.ts";
 
 export interface WatchedWord {
   readonly name: string;
   readonly pa: number;
-  readonly form: "number" | "mask" | "mm";
+  readonly form: "number" | "mask" | "mm" | "address" | "flags";
   readonly writeWeight: Weight;
   readWeight(k: Context): Weight;
 }
@@ -29,6 +36,13 @@ const PER_CORE = [
   { field: "cpu_tlbstate.is_lazy", name: "is_lazy", form: "number" },
 ] as const;
 
+const VMA_WORDS = [
+  { field: vmStart, form: "address" },
+  { field: vmEnd, form: "address" },
+  { field: vmPgoff, form: "number" },
+  { field: vmFlags, form: "flags" },
+] as const;
+
 export class WatchedWords {
   readonly #kernel: Kernel;
   readonly #words: Map<number, WatchedWord> = new Map();
@@ -37,7 +51,13 @@ export class WatchedWords {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    for (const task of kernel.sched.tasks()) if (task.mm !== NULL) this.addMm(task.mm);
+    for (const task of kernel.sched.tasks()) {
+      if (task.mm === NULL) continue;
+      this.addMm(task.mm);
+      for (let vma = mmMmap.get(kernel.ram, task.mm); vma !== NULL; vma = vmNext.get(kernel.ram, vma)) {
+        this.addVma(vma);
+      }
+    }
     for (const cpu of kernel.platform.cpus) {
       for (const { field, name, form } of PER_CORE) {
         const found = PERCPU.fields.find((each) => each.name === field);
@@ -64,11 +84,42 @@ export class WatchedWords {
       writeWeight: 2,
       readWeight: (k) => (holdsMmapLock(k) ? 4 : 2),
     });
-    this.#add({ name: "tlb_gen", pa: mmTlbGen.at(mm), form: "number", writeWeight: 2, readWeight: () => 3 });
+    this.#add({
+      name: "tlb_gen",
+      pa: mmTlbGen.at(mm),
+      form: "number",
+      writeWeight: 2,
+      // Who joins reads it where nobody waits; a flush handler reads it to see what it need not do.
+      readWeight: (k) => (k.irqDepth > 0 ? 3 : 2),
+    });
+    this.#add({
+      name: "tlb_flush_pending",
+      pa: mmTlbFlushPending.at(mm),
+      form: "number",
+      writeWeight: 2,
+      readWeight: () => 2,
+    });
     for (let first = 0; first < this.#kernel.platform.cpus.length; first += 32) {
       const pa = mmCpumask.wordAt(mm, first);
-      this.#add({ name: "mm_cpumask", pa, form: "mask", writeWeight: 2, readWeight: () => 3 });
+      this.#add({ name: "mm_cpumask", pa, form: "mask", writeWeight: 2, readWeight: () => 2 });
     }
+  }
+
+  /** A VMA: what a fault without mmap_lock copies. */
+  addVma(vma: KPtr): void {
+    for (const { field, form } of VMA_WORDS) {
+      this.#add({
+        name: `${field.name} of ${(vma >>> 0).toString(16)}`,
+        pa: field.at(vma),
+        form,
+        writeWeight: 2,
+        readWeight: (k) => (holdsMmapLock(k) ? 4 : 3),
+      });
+    }
+  }
+
+  removeVma(vma: KPtr): void {
+    for (const { field } of VMA_WORDS) this.#words.delete(field.at(vma));
   }
 
   has(pa: number): boolean {
@@ -82,6 +133,10 @@ export class WatchedWords {
   /** Its value now. */
   value(word: WatchedWord): string {
     const value = this.#kernel.ram.i32[word.pa >>> 2]! >>> 0;
+    if (word.form === "address") {
+      return ((BigInt(this.#kernel.ram.i32[(word.pa >>> 2) + 1]! >>> 0) << 32n) | BigInt(value)).toString(16);
+    }
+    if (word.form === "flags") return value.toString(16);
     if (word.form === "number") return String(value);
     if (word.form === "mask") {
       const cores = Array.from({ length: 32 }, (_, core) => core).filter((core) => (value >>> core) & 1);

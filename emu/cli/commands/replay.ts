@@ -1,9 +1,15 @@
 /** `faultline replay FILE`: runs a recorded schedule again and tells its story. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Argv, CommandModule } from "yargs";
 import { modelByName, parseSchedule, type Schedule, signatureOf } from "../../../stress/campaign/index.ts";
 import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
-import { likedColumns, StoryRecorder, storyLines } from "../../../stress/story/index.ts";
+import {
+  type ChromeTrace,
+  chromeTrace,
+  likedColumns,
+  StoryRecorder,
+  storyLines,
+} from "../../../stress/story/index.ts";
 import { type RunResult, World } from "../../../stress/world/index.ts";
 import { Replay } from "../../schedulers/index.ts";
 import { UserError } from "../../user-error.ts";
@@ -14,6 +20,7 @@ interface ReplayArguments {
   readonly file: string;
   readonly full: boolean;
   readonly columns: number;
+  readonly trace: string | undefined;
   readonly json: boolean;
 }
 
@@ -35,15 +42,25 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       })
       .option("full", { type: "boolean", default: false, describe: "tell every event" })
       .option("columns", numberOption("--columns", 0, "characters in a line; 0: the terminal's"))
+      .option("trace", {
+        type: "string",
+        requiresArg: true,
+        describe: "write Chrome trace events (JSON), which Perfetto opens, to this file",
+      })
       .option("json", {
         type: "boolean",
         default: false,
         describe: "print JSON",
       }) as unknown as Argv<ReplayArguments>,
-  handler: ({ file, full, json, columns }) => {
+  handler: ({ file, full, json, columns, trace }) => {
     if (columns !== 0) wholeNumber(columns, "--columns", MIN_COLUMNS, MAX_COLUMNS);
     const schedule = parseSchedule(readText(file), file);
     const { result, recorder, cores } = replay(schedule);
+    if (trace !== undefined) {
+      const name = `${schedule.scenario} under ${schedule.design}`;
+      const { cyclesPerSecond } = modelByName(schedule.machine);
+      writeTrace(trace, chromeTrace(recorder.events, { name, cores, cyclesPerSecond }));
+    }
     const { judgement, traceHash } = result;
     const same =
       judgement !== null && signatureOf(judgement) === schedule.signature && traceHash === schedule.trace;
@@ -113,13 +130,23 @@ function lines(schedule: Schedule, result: RunResult, same: boolean): string[] {
     ] as const) {
       if (site === null) continue;
       const at = site.va === null ? "" : ` at ${site.va}`;
+      const pid = site.pid === 0 ? "" : ` pid ${site.pid},`;
       const locks = site.locks === "" ? "" : ` (${site.locks})`;
       told.push(
-        `  ${mark} ${name.padEnd(7)} core ${site.core}, pid ${site.pid}, cycle ${site.time}: ${site.what}${at}${locks}`,
+        `  ${mark} ${name.padEnd(7)} core ${site.core},${pid} cycle ${site.time}: ${site.what}${at}${locks}`,
       );
     }
   }
   return told;
+}
+
+function writeTrace(file: string, trace: ChromeTrace): void {
+  try {
+    writeFileSync(file, `${JSON.stringify(trace)}\n`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`cannot be written (${code})`, `--trace ${file}`, "give a path in a writable folder");
+  }
 }
 
 function readText(file: string): string {
