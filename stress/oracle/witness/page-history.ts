@@ -24,6 +24,8 @@ export class PageHistory {
   readonly #cores: number;
   readonly #chains: Map<KPtr, Map<number, PageChain>> = new Map();
   readonly #free: PageChain[] = [];
+  /** Of address spaces that are gone; calls that replaced pages of theirs may still name them. */
+  readonly #retired: PageChain[] = [];
   /** Chains with an open replaced incarnation, by the task that replaced it. */
   readonly #replaced: Map<number, PageChain[]> = new Map();
   /** The last store to each frame. Notes are in order of time. */
@@ -41,6 +43,8 @@ export class PageHistory {
       pages.clear();
     }
     this.#chains.clear();
+    for (const chain of this.#retired) this.#free.push(chain);
+    this.#retired.length = 0;
     for (const list of this.#replaced.values()) list.length = 0;
     this.#stores.clear();
   }
@@ -49,6 +53,7 @@ export class PageHistory {
   forget(mm: KPtr): void {
     const pages = this.#chains.get(mm);
     if (pages === undefined) return;
+    for (const chain of pages.values()) this.#retired.push(chain);
     pages.clear();
     this.#chains.delete(mm);
   }
