@@ -40,13 +40,21 @@ class Campaign {
   readonly #options: CampaignOptions;
   readonly #queue: Part[] = [];
   #lost = 0;
+  /** A search was told to stop. */
+  #isCut = false;
 
   constructor(options: CampaignOptions) {
     this.#options = options;
     this.results = new CampaignResults(options.plan);
-    const { units, runs, shard, shards } = options.plan;
+    const { units, runs, shard, shards, scheduler } = options.plan;
     const span = PART_RUNS * shards;
     units.forEach((_, unit) => {
+      if (scheduler === "exhaustive") {
+        // A search is one process's: a shard has whole units, and only their first parts are handed out.
+        if (unit % shards !== shard) return;
+        this.#queue.push({ unit, first: 1, end: partEnd(1, runs), stride: 1, known: [], tries: 0 });
+        return;
+      }
       for (let first = 1; first <= runs; first += span) {
         // The shard's own numbers of first … first + span - 1.
         const own = first + ((((shard - first) % shards) + shards) % shards);
@@ -61,16 +69,32 @@ class Campaign {
     const { worker, jobs } = this.#options;
     if (worker === null) await this.#runHere();
     else await Promise.all(Array.from({ length: jobs }, () => this.#work(worker)));
-    this.results.complete = this.#queue.length === 0 && this.#lost === 0 && this.results.errors.length === 0;
+    const isWhole = this.#queue.length === 0 && this.#lost === 0 && !this.#isCut;
+    this.results.complete = isWhole && this.results.errors.length === 0;
     this.results.sort();
   }
 
-  #next(): Part | null {
-    if (this.#queue.length === 0 || this.#options.stops(this.results)) return null;
-    const part = this.#queue.pop()!;
+  /** @param after the part that this worker did last: a search goes on where it is */
+  #next(after: Part | null = null): Part | null {
+    const rest = after === null ? null : this.#restOf(after);
+    if ((rest === null && this.#queue.length === 0) || this.#options.stops(this.results)) {
+      if (rest !== null) this.#isCut = true;
+      return null;
+    }
+    const part = rest ?? this.#queue.pop()!;
     const { scenario, design } = this.#options.plan.units[part.unit]!;
     const known = this.results.unitOf(scenario, design)?.findings.map((finding) => finding.signature) ?? [];
     return { ...part, known };
+  }
+
+  /** What follows a part of a search; null: it is complete, has had its runs, or failed. */
+  #restOf({ unit, end, tries }: Part): Part | null {
+    const { units, runs, scheduler } = this.#options.plan;
+    if (scheduler !== "exhaustive" || end > runs) return null;
+    const { scenario, design } = units[unit]!;
+    const result = this.results.unitOf(scenario, design);
+    if (result?.search === undefined || result.search.isComplete || result.runs < end - 1) return null;
+    return { unit, first: end, end: partEnd(end, runs), stride: 1, known: [], tries };
   }
 
   /** Without workers: the caller's process is busy, but is asked between parts. */
@@ -78,7 +102,7 @@ class Campaign {
     const { plan } = this.#options;
     let open = -1;
     let unit = null;
-    for (let part = this.#next(); part !== null; part = this.#next()) {
+    for (let part = this.#next(); part !== null; part = this.#next(part)) {
       if (open !== part.unit) unit = openUnit(plan, plan.units[part.unit]!);
       open = part.unit;
       this.results.add(unit!.run(part));
@@ -89,7 +113,7 @@ class Campaign {
 
   async #work(program: string): Promise<void> {
     let child: ChildProcess | null = null;
-    for (let part = this.#next(); part !== null; part = this.#next()) {
+    for (let part = this.#next(); part !== null; part = this.#next(part)) {
       if (child === null || !child.connected)
         child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
       const answer = await ask(child, { plan: this.#options.plan, ...part });
@@ -101,16 +125,17 @@ class Campaign {
     if (child?.connected === true) child.disconnect();
   }
 
-  /** Its worker died: once more, unless that has been tried, or the campaign was told to stop. */
+  /** Its worker died: once more, unless that has been tried; a search died with it. */
   #died(part: Part): void {
-    if (part.tries === 0) {
+    const isLost = this.#options.plan.scheduler === "exhaustive" && part.first > 1;
+    if (part.tries === 0 && !isLost) {
       this.#queue.push({ ...part, tries: 1 });
       return;
     }
     this.#lost++;
     const { scenario, design } = this.#options.plan.units[part.unit]!;
     this.results.errors.push(
-      `${scenario}, ${design}: the worker died twice in runs ${part.first} to ${part.end - 1}`,
+      `${scenario}, ${design}: the worker died${isLost ? "" : " twice"} in runs ${part.first} to ${part.end - 1}`,
     );
   }
 
@@ -122,6 +147,11 @@ class Campaign {
       if (this.#queue[at]!.unit === part.unit) this.#queue.splice(at, 1);
     }
   }
+}
+
+/** Exclusive end of the part of a search that begins with a run. */
+function partEnd(first: number, runs: number): number {
+  return Math.min(first + PART_RUNS, runs + 1);
 }
 
 /** null: the worker died. */

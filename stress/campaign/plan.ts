@@ -3,7 +3,7 @@ import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import type { MachineModel } from "../../emu/machines/model.ts";
 import { UserError } from "../../emu/user-error.ts";
 import { findScenario, readScenario } from "../scenarios/index.ts";
-import { Unit } from "./unit.ts";
+import { type SchedulerName, Unit } from "./unit.ts";
 
 export interface UnitPlan {
   readonly scenario: string;
@@ -16,8 +16,11 @@ export interface CampaignPlan {
   /** Runs of each unit, over all shards. */
   readonly runs: number;
   readonly seed: number;
-  readonly scheduler: "random" | "pct";
+  readonly scheduler: SchedulerName;
   readonly depth: number;
+  /** Bounds of exhaustive. */
+  readonly preemptions?: number;
+  readonly failures?: 0 | 1;
   readonly tlb: "typical" | "adversarial";
   readonly shrink: "shrink" | "keep";
   /** This shard has the runs whose number modulo `shards` is `shard`. */
@@ -39,7 +42,7 @@ export function modelByName(name: string): MachineModel {
 export function openUnit(plan: CampaignPlan, unit: UnitPlan): Unit {
   const model = modelByName(unit.machine);
   const scenario = findScenario(unit.scenario);
-  const { scheduler, depth, seed, tlb, assertionsOff, shrink } = plan;
+  const { scheduler, depth, preemptions, failures, seed, tlb, assertionsOff, shrink } = plan;
   return new Unit({
     model,
     scenario,
@@ -49,6 +52,8 @@ export function openUnit(plan: CampaignPlan, unit: UnitPlan): Unit {
     assertionsOff,
     scheduler,
     depth,
+    preemptions,
+    failures,
     seed,
     shrink,
   });

@@ -51,6 +51,8 @@ export class CampaignResults {
     }
     unit.runs += part.runs;
     unit.events += part.events;
+    if (part.search !== undefined && part.search.schedules >= (unit.search?.schedules ?? 0))
+      unit.search = part.search;
     for (const finding of part.findings) addFinding(unit.findings, finding);
     this.#addRepeats(unit, part);
   }

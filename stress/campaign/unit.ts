@@ -11,20 +11,31 @@ import {
   Replay,
   type Strategy,
 } from "../../emu/schedulers/index.ts";
+import { UserError } from "../../emu/user-error.ts";
+import { ExhaustiveSearch, type SearchState } from "../exhaustive/index.ts";
 import { type RunResult, World, type WorldOptions } from "../world/world.ts";
 import { type Finding, signatureOf } from "./finding.ts";
 import { knownDefect } from "./known.ts";
 import type { Schedule } from "./schedule-file.ts";
 import { shrink } from "./shrink.ts";
 
+export type SchedulerName = "random" | "pct" | "exhaustive";
+
 export interface UnitOptions extends WorldOptions {
-  readonly scheduler: "random" | "pct";
+  readonly scheduler: SchedulerName;
   /** Depth of pct. */
   readonly depth: number;
+  /** Bounds of exhaustive: preemptions, and failing allocations, in one schedule. */
+  readonly preemptions?: number | undefined;
+  readonly failures?: 0 | 1 | undefined;
   /** Of the campaign. */
   readonly seed: number;
   readonly shrink: "shrink" | "keep";
 }
+
+/** Bounds of exhaustive unless something else is said. */
+export const DEFAULT_PREEMPTIONS = 2;
+const DEFAULT_FAILURES = 0;
 
 /** What some runs of a unit showed. */
 export interface UnitResult {
@@ -39,6 +50,8 @@ export interface UnitResult {
   readonly findings: Finding[];
   /** More of what was known before. */
   readonly repeats: { readonly signature: string; count: number }[];
+  /** Exhaustive: how far the search has come. */
+  search?: SearchState;
 }
 
 /** Runs first, first + stride, … below end. */
@@ -52,13 +65,15 @@ export interface UnitPart {
 export class Unit {
   readonly world: World;
   readonly #options: UnitOptions;
+  readonly #search: ExhaustiveSearch | null;
   /** Events of a run in which everybody goes on as long as possible. */
   readonly #steps: number;
 
   /** @throws UserError if the scenario cannot be started */
   constructor(options: UnitOptions) {
     this.#options = options;
-    this.world = new World(options);
+    this.#search = options.scheduler === "exhaustive" ? newSearch(options) : null;
+    this.world = this.#search?.world ?? new World(options);
     this.#steps = this.world.run(new Replay({ segments: [], failures: [] }), { seed: 1 }).events;
   }
 
@@ -90,6 +105,7 @@ export class Unit {
       findings: [],
       repeats: [],
     };
+    if (this.#search !== null) return this.#runSearch(this.#search, result, { first, end, stride, known });
     for (let run = first; run < end; run += stride) {
       const seed = this.seedOf(run);
       const ended = this.world.run(this.#strategy(seed), { seed });
@@ -97,6 +113,20 @@ export class Unit {
       result.events += ended.events;
       if (ended.judgement !== null) this.#note(result, known, run, seed, ended);
     }
+    return result;
+  }
+
+  /** The next schedules of the search, wherever it is; all have the campaign's seed. */
+  #runSearch(search: ExhaustiveSearch, result: UnitResult, { first, end, known }: UnitPart): UnitResult {
+    const { seed } = this.#options;
+    for (let run = first; run < end; run++) {
+      const ended = search.next();
+      if (ended === null) break;
+      result.runs++;
+      result.events += ended.events;
+      if (ended.judgement !== null) this.#note(result, known, run, seed, ended);
+    }
+    result.search = search.state;
     return result;
   }
 
@@ -120,8 +150,9 @@ export class Unit {
       result.repeats.push({ signature, count: 1 });
       return;
     }
-    const { design, scheduler, depth } = this.#options;
-    const how = scheduler === "pct" ? `pct depth ${depth}` : scheduler;
+    const { design, scheduler, depth, preemptions = DEFAULT_PREEMPTIONS } = this.#options;
+    const bounds = { random: "", pct: ` depth ${depth}`, exhaustive: ` to ${preemptions} preemptions` };
+    const how = `${scheduler}${bounds[scheduler]}`;
     result.findings.push({
       signature,
       invariant: judgement.invariant,
@@ -158,4 +189,17 @@ export class Unit {
       decisions: best.recorded,
     };
   }
+}
+
+/** @throws UserError if the scenario cannot be started, or the search would not cover what happens */
+function newSearch(options: UnitOptions): ExhaustiveSearch {
+  const { preemptions = DEFAULT_PREEMPTIONS, failures = DEFAULT_FAILURES } = options;
+  if (options.tlb === "adversarial") {
+    throw new UserError(
+      "does not go with the scheduler exhaustive, which takes TLB content as given",
+      "--tlb adversarial",
+      "take the scheduler random or pct",
+    );
+  }
+  return new ExhaustiveSearch({ ...options, preemptions, failures, reduction: "bounded" });
 }

@@ -11,11 +11,13 @@ import { listDesigns, selectDesign } from "../../../kernel/index.ts";
 import {
   type CampaignPlan,
   type CampaignResults,
+  DEFAULT_PREEMPTIONS,
   type Finding,
   formatSchedule,
   mergeResults,
   parseResults,
   runCampaign,
+  type SchedulerName,
 } from "../../../stress/campaign/index.ts";
 import { findScenario, type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
 import { UserError } from "../../user-error.ts";
@@ -28,8 +30,10 @@ interface StressArguments {
   readonly scenario: readonly string[] | undefined;
   readonly runs: number;
   readonly seed: number;
-  readonly scheduler: "random" | "pct";
+  readonly scheduler: SchedulerName;
   readonly depth: number;
+  readonly preemptions: number;
+  readonly failures: number;
   readonly mm: string;
   readonly tlb: "typical" | "adversarial";
   readonly jobs: number;
@@ -46,7 +50,10 @@ const WORKER: string = fileURLToPath(new URL("./stress-worker.js", import.meta.u
 const MERGE = "merge";
 const RESULTS_FILE = "results.json";
 const DEFAULT_RUNS = 2000;
+/** Of a search, which ends by itself. */
+const DEFAULT_SEARCH_RUNS = 1_000_000;
 const MAX_RUNS = 1e9;
+const MAX_PREEMPTIONS = 1000;
 
 export const stressCommand: CommandModule<object, StressArguments> = {
   command: "stress [scenario..]",
@@ -61,14 +68,26 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         describe:
           "scenarios, see `faultline list scenarios`; default: all. Or: merge and results files of shards",
       })
-      .option("runs", numberOption("--runs", DEFAULT_RUNS, "schedules of each scenario and design"))
+      .option("runs", {
+        ...numberOption("--runs", 0, "schedules of each scenario and design"),
+        defaultDescription: `${DEFAULT_RUNS}; exhaustive: ${DEFAULT_SEARCH_RUNS}`,
+      })
       .option("seed", numberOption("--seed", 1, "seed of the campaign"))
       .option("scheduler", {
-        choices: ["random", "pct"] as const,
+        choices: ["random", "pct", "exhaustive"] as const,
         default: "pct" as const,
-        describe: "random walk, or random priorities with few changes (probabilistic concurrency testing)",
+        describe:
+          "random walk; random priorities with few changes (probabilistic concurrency testing); every schedule within a bound (bounded partial-order reduction)",
       })
       .option("depth", numberOption("--depth", 3, "pct: ordering constraints of the bugs to be found"))
+      .option(
+        "preemptions",
+        numberOption("--preemptions", DEFAULT_PREEMPTIONS, "exhaustive: preemptions of a schedule, at most"),
+      )
+      .option(
+        "failures",
+        numberOption("--failures", 0, "exhaustive: failing allocations of a schedule, 0 or 1 at most"),
+      )
       .option("mm", { type: "string", default: "all", describe: "fault design, DESIGN+VARIANT, or all" })
       .option("tlb", {
         choices: ["typical", "adversarial"] as const,
@@ -117,7 +136,8 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         interrupted = status;
       });
     }
-    const total = Math.ceil(args.runs / plan.shards) * plan.units.length;
+    const total = Math.ceil(plan.runs / plan.shards) * plan.units.length;
+    const ofTotal = plan.scheduler === "exhaustive" ? "" : ` of ${formatNumber(total)}`;
     let written = 0;
     const results = await runCampaign({
       plan,
@@ -129,7 +149,7 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         written = found;
         progress.show(() => {
           const rate = soFar.runs / ((Date.now() - from) / 1000);
-          return `${formatNumber(soFar.runs)} of ${formatNumber(total)} schedules, ${formatNumber(rate)}/s, ${found} findings`;
+          return `${formatNumber(soFar.runs)}${ofTotal} schedules, ${formatNumber(rate)}/s, ${found} findings`;
         });
       },
       stops: (soFar) => interrupted !== 0 || (args.failFast && soFar.unexplained.length > 0),
@@ -152,7 +172,11 @@ function merge(files: readonly string[], output: string, json: boolean): void {
 
 /** @throws UserError */
 function planOf(args: StressArguments): CampaignPlan {
-  wholeNumber(args.runs, "--runs", 1, MAX_RUNS);
+  const runs =
+    args.runs === 0 ? (args.scheduler === "exhaustive" ? DEFAULT_SEARCH_RUNS : DEFAULT_RUNS) : args.runs;
+  wholeNumber(runs, "--runs", 1, MAX_RUNS);
+  wholeNumber(args.preemptions, "--preemptions", 0, MAX_PREEMPTIONS);
+  wholeNumber(args.failures, "--failures", 0, 1);
   wholeNumber(args.seed, "--seed", 0, 2 ** 31);
   wholeNumber(args.depth, "--depth", 1, 20);
   wholeNumber(args.jobs, "--jobs", 1, 512);
@@ -165,10 +189,12 @@ function planOf(args: StressArguments): CampaignPlan {
     units: chosen.flatMap(({ name, machine }) =>
       designs.map((design) => ({ scenario: name, machine, design })),
     ),
-    runs: args.runs,
+    runs,
     seed: args.seed,
     scheduler: args.scheduler,
     depth: args.depth,
+    preemptions: args.preemptions,
+    failures: args.failures === 1 ? 1 : 0,
     tlb: args.tlb,
     shrink: args.shrink ? "shrink" : "keep",
     shard,
@@ -210,6 +236,7 @@ function report(results: CampaignResults, output: string, json: boolean): void {
 
 function unitTable(results: CampaignResults): string[] {
   const { plan } = results;
+  if (plan.scheduler === "exhaustive") return searchTable(results);
   const rows = results.units.map((unit) => [
     unit.scenario,
     unit.design,
@@ -229,6 +256,40 @@ function unitTable(results: CampaignResults): string[] {
     ],
     rows,
   );
+}
+
+/** The same of searches: how much of each has been done. */
+function searchTable({ units, plan }: CampaignResults): string[] {
+  const rows = units.map((unit) => [
+    unit.scenario,
+    unit.design,
+    unit.runs,
+    unit.events / Math.max(unit.runs, 1),
+    unit.search?.repeated ?? 0,
+    unit.search?.overBound ?? 0,
+    unit.search?.isComplete === true ? "all" : "not all",
+    unit.findings.reduce((sum, finding) => sum + finding.count, 0),
+  ]);
+  const { preemptions, failures } = plan;
+  const table = formatTable(
+    [
+      { title: "scenario", align: "left" },
+      { title: "design", align: "left" },
+      { title: "schedules", align: "right" },
+      { title: "events each", align: "right" },
+      { title: "repeated", align: "right" },
+      { title: "over the bound", align: "right" },
+      { title: `to ${preemptions} preemptions`, align: "left" },
+      { title: "violations", align: "right" },
+    ],
+    rows,
+  );
+  const fails = failures === 1 ? "each allocation fails once" : "no allocation fails";
+  return [
+    ...table,
+    "",
+    `bounds: ${preemptions} preemptions; ${fails}; timers only where nothing else can go on`,
+  ];
 }
 
 function findingLines(results: CampaignResults, files: readonly string[]): string[] {
