@@ -26,7 +26,6 @@ export {
   mmMmap,
   mmMmapBase,
   mmMmapSeq,
-  mmMmapSeq,
   mmPgd,
   mmPgtablesBytes,
   mmRssAnon,

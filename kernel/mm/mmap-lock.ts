@@ -83,7 +83,7 @@ export function mmapWriteUnlock(k: Context, mm: KPtr): Work {
 /** mmap_write_downgrade(). */
 export function* mmapWriteDowngrade(k: Context, mm: KPtr): Work {
   k.kernel.observer?.mmWriteDowngrade(k, mm);
-  yield* memoryOf(k).design.beforeWriteUnlock(k, mm);
+  yield* memoryOf(k).design.beforeWriteDowngrade(k, mm);
   yield* downgradeWrite(k, mmapLockOf(mm), MMAP_LOCK);
 }
 

@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-munmap
  * about: a store faults in a page that another thread unmaps
- * races: A01 A04
+ * races: A01 A04 A05
  * litmus: 77
  * cores: 2
  * tasks: 2

@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-two-writers
  * about: a store faults in a page that one writer protects while another writer is leaving
- * races: A05
+ * races: A05-late
  * litmus: 78
  * cores: 3
  * tasks: 3

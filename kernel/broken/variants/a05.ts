@@ -1,25 +1,24 @@
-/** A05: the next writer enters before the last one has bumped, and two bumps meet: the count is even inside a writer. */
-import type { Context, Work } from "../../context.ts";
-import { upWrite } from "../../locking/rwsem.ts";
+/**
+ * A05: mmap_write_downgrade() does not end the writer's section. Nobody bumps at the end of a read section, so the count
+ * stays odd, and every attempt gives up, until the next writer makes it even inside its own section.
+ */
+import { type Context, NOTHING, type Work } from "../../context.ts";
 import { SpfMm } from "../../mm/designs/index.ts";
-import { MMAP_LOCK } from "../../mm/locks.ts";
-import { mmapLockOf } from "../../mm/mmap-lock.ts";
 import type { KPtr } from "../../struct.ts";
 import { type BrokenVariant, SPF_MM } from "../variant.ts";
 
-class BumpAfterRelease extends SpfMm {
-  override *writeUnlock(k: Context, mm: KPtr): Work {
-    yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
-    yield* this.beforeWriteUnlock(k, mm);
+class SilentDowngrade extends SpfMm {
+  override beforeWriteDowngrade(_k: Context, _mm: KPtr): Work {
+    return NOTHING;
   }
 }
 
 export const A05: BrokenVariant = {
   id: "A05",
-  title: "the sequence count becomes even after mmap_lock was released, not before",
+  title: "mmap_write_downgrade() leaves the sequence count odd",
   catalogue: "A05",
   designs: SPF_MM,
   invariants: ["I1", "I10"],
   needs: [],
-  overrides: { spfMm: BumpAfterRelease },
+  overrides: { spfMm: SilentDowngrade },
 };

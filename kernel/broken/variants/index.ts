@@ -5,6 +5,7 @@ import { A02 } from "./a02.ts";
 import { A03 } from "./a03.ts";
 import { A04 } from "./a04.ts";
 import { A05 } from "./a05.ts";
+import { A05_LATE } from "./a05-late.ts";
 import { A07 } from "./a07.ts";
 import { A10 } from "./a10.ts";
 import { A11 } from "./a11.ts";
@@ -36,6 +37,7 @@ export const BROKEN: readonly BrokenVariant[] = [
   A03,
   A04,
   A05,
+  A05_LATE,
   A07,
   A10,
   A11,

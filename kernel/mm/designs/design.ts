@@ -100,9 +100,14 @@ export abstract class FaultDesign {
     return this.afterWriteLock(k, mm);
   }
 
-  /** Right before mmap_lock is released from write or downgraded to read. */
+  /** Right before mmap_lock is released from write. */
   beforeWriteUnlock(_k: Context, _mm: KPtr): Work {
     return NOTHING;
+  }
+
+  /** Right before mmap_lock is downgraded: readers do not bump, so a writer's section ends here. */
+  beforeWriteDowngrade(k: Context, mm: KPtr): Work {
+    return this.beforeWriteUnlock(k, mm);
   }
 
   /** mmap_write_unlock(): a writer's section ends while the lock still keeps the next one out. */

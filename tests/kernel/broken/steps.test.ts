@@ -203,6 +203,15 @@ const CASES: Readonly<Record<string, Case>> = {
     whole: "even",
     broken: "odd",
     *probe(scene) {
+      yield* mapPages(scene.k, BASE, 1, READ_WRITE, FIXED);
+      yield* unmapPages(scene.k, BASE, 1);
+      return scene.parity();
+    },
+  },
+  "A05-late": {
+    whole: "even",
+    broken: "odd",
+    *probe(scene) {
       scene.note({
         lockReleased: (_k, _at, cls: { name: string }) => (cls.name === "mmap_lock" ? scene.parity() : null),
       });
