@@ -31,12 +31,12 @@ export function pctBound(agents: number, steps: number, depth: number): number {
 export class Pct implements Strategy {
   readonly name = "pct";
   readonly #random: RandomNumbers;
-  /** 0: none drawn yet. Fallen ones are negative, the latest lowest. */
+  /** 0: none drawn yet. Fallen ones are negative: 1-d … -1 at changes, lower still those that spin. */
   readonly #priority: Float64Array;
   /** Was among the choices at the last decision. */
   readonly #seen: Uint8Array;
-  /** Steps at which the running agent falls, ascending. */
-  readonly #changes: number[] = [];
+  /** Steps at which the running agent falls, ascending, and the priorities that it falls to. */
+  readonly #changes: { readonly step: number; readonly priority: number }[] = [];
   #step = 0;
   #nextChange = 0;
   #lowest = 0;
@@ -46,18 +46,20 @@ export class Pct implements Strategy {
     this.#priority = new Float64Array(options.agents);
     this.#seen = new Uint8Array(options.agents);
     for (let change = 1; change < options.depth; change++) {
-      this.#changes.push(this.#random.below(Math.max(options.steps, 1)));
+      const step = this.#random.below(Math.max(options.steps, 1));
+      this.#changes.push({ step, priority: change - options.depth });
     }
-    this.#changes.sort((a, b) => a - b);
+    this.#changes.sort((a, b) => a.step - b.step || a.priority - b.priority);
+    this.#lowest = -options.depth;
   }
 
   choose(choices: Choices): Agent {
     const { agents, count, current } = choices;
-    if (choices.spins) this.#fall(current);
+    if (choices.spins) this.#priority[current] = --this.#lowest;
     const step = this.#step++;
-    while (this.#nextChange < this.#changes.length && this.#changes[this.#nextChange]! <= step) {
-      this.#nextChange++;
-      if (current >= 0) this.#fall(current);
+    while (this.#nextChange < this.#changes.length && this.#changes[this.#nextChange]!.step <= step) {
+      const { priority } = this.#changes[this.#nextChange++]!;
+      if (current >= 0) this.#priority[current] = priority;
     }
     const priority = this.#priority;
     const seen = this.#seen;
@@ -78,9 +80,5 @@ export class Pct implements Strategy {
 
   fails(): boolean {
     return this.#random.below(FAIL_ODDS) === 0;
-  }
-
-  #fall(agent: Agent): void {
-    this.#priority[agent] = --this.#lowest;
   }
 }
