@@ -1,7 +1,7 @@
 /**
  * `pct`: probabilistic concurrency testing. Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with
  * Probabilistic Guarantees of Finding Bugs", ASPLOS 2010. Every agent has a random priority, and the highest that can
- * go on does; at d-1 random steps the running agent falls below all others. A bug of depth d among n agents and k
+ * go on does; at d-1 random steps k_i the running agent falls to priority i, below all initial ones. A bug of depth d among n agents and k
  * steps is found with probability at least 1 / (n k^(d-1)) in each run.
  *
  * An interrupt or a timer is a new agent each time it becomes possible, and draws a priority of its own. Code that spins
