@@ -1,11 +1,11 @@
 /**
  * `pct`: probabilistic concurrency testing. Burckhardt, Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with
  * Probabilistic Guarantees of Finding Bugs", ASPLOS 2010. Every agent has a random priority, and the highest that can
- * go on does; at d-1 random steps k_i the running agent falls to priority i, below all initial ones. A bug of depth d among n agents and k
- * steps is found with probability at least 1 / (n k^(d-1)) in each run.
+ * go on does; at d-1 random steps k_i the running agent falls to priority i, below all initial ones. A bug of depth d
+ * among n agents and k steps is found with probability at least 1 / (n k^(d-1)) in each run.
  *
  * An interrupt or a timer is a new agent each time it becomes possible, and draws a priority of its own. Code that spins
- * falls below all others too: it is waiting for one of them (the paper's section 3.4 does the same at yields).
+ * falls below all others: it is waiting for one of them (the paper's section 3.4 does the same at yields).
  */
 import { AGENTS_PER_CORE, type Agent, type Choices, ROLE_INTERRUPT, type Strategy } from "./exploring.ts";
 import { RandomNumbers } from "./random-numbers.ts";
