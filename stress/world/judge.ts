@@ -107,6 +107,11 @@ export class Judge {
     return this.#found !== null;
   }
 
+  /** Kernel code went outside RAM. */
+  crashed(text: string): void {
+    this.#find("machine", "I15", `oops: the kernel accesses what is no memory (${text})`, "oops");
+  }
+
   /** The exploration is over; null: a violation ended it. */
   explored(end: ExplorationEnd | null): void {
     const stopped = this.#machine.stopReason;

@@ -179,7 +179,7 @@ export class World {
     exploring.begin(strategy);
     this.#scheduler.use(exploring);
     (kernel.memory as Memory).frames.failFallible = () => exploring.allocationFails();
-    while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null);
+    this.#explore();
     exploring.finish();
     if (exploring.end === "finished") explored?.();
     judge.explored(exploring.end);
@@ -195,6 +195,17 @@ export class World {
       judgement,
       traceHash: machine.events.hash,
     };
+  }
+
+  /** Runs until the exploration ends or the machine stops. A broken kernel may follow a pointer out of RAM: that is its oops. */
+  #explore(): void {
+    const { machine, exploring } = this;
+    try {
+      while (exploring.end === null && machine.advance(Number.POSITIVE_INFINITY) === null);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#judge.crashed(error.message);
+    }
   }
 
   /** scenario_phase = 1: thread 0 checks; "exit": and everybody exits, so that what is left over shows. */
