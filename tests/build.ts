@@ -14,7 +14,7 @@ export function setup(): void {
 }
 
 function newestSource(): number {
-  return ["mmu", "emu", "kernel"]
+  return ["mmu", "emu", "kernel", "stress"]
     .flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }).filter((entry) =>
         entry.name.endsWith(".ts"),

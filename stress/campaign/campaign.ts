@@ -82,6 +82,8 @@ class Campaign {
       return null;
     }
     const part = rest ?? this.#queue.pop()!;
+    // Once more is the same again: what was found meanwhile comes later in the campaign.
+    if (part.tries > 0) return part;
     const { scenario, design } = this.#options.plan.units[part.unit]!;
     const known = this.results.unitOf(scenario, design)?.findings.map((finding) => finding.signature) ?? [];
     return { ...part, known };
@@ -159,6 +161,7 @@ function ask(child: ChildProcess, order: Order): Promise<Answer | null> {
   return new Promise((resolve) => {
     const died = (): void => {
       child.off("message", answered);
+      child.off("exit", died);
       resolve(null);
     };
     const answered = (answer: unknown): void => {
@@ -167,6 +170,9 @@ function ask(child: ChildProcess, order: Order): Promise<Answer | null> {
     };
     child.once("exit", died);
     child.once("message", answered);
-    child.send(order);
+    // It may have died since the last answer.
+    child.send(order, (error) => {
+      if (error !== null) died();
+    });
   });
 }

@@ -89,7 +89,8 @@ export function parseResults(text: string, file: string): CampaignResults {
       errors: string[];
       units: UnitResult[];
     };
-    if (read.format !== FORMAT) throw new Error(`its format is not "${FORMAT}"`);
+    if (read?.format !== FORMAT) throw new Error(`its format is not "${FORMAT}"`);
+    if (!isPlan(read.plan)) throw new Error("it does not say what was to be done");
     const results = new CampaignResults(read.plan);
     for (const unit of read.units) results.add(unit);
     results.complete = read.complete;
@@ -103,6 +104,11 @@ export function parseResults(text: string, file: string): CampaignResults {
       "give files that `faultline stress --output` wrote",
     );
   }
+}
+
+function isPlan(plan: Partial<CampaignPlan> | undefined): boolean {
+  const { units, runs, shard, shards } = plan ?? {};
+  return Array.isArray(units) && [runs, shard, shards].every((each) => Number.isSafeInteger(each));
 }
 
 /** Shards of one campaign. @throws UserError if they are not, or if one is there twice */
