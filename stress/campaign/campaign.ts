@@ -115,16 +115,24 @@ class Campaign {
 
   async #work(program: string): Promise<void> {
     let child: ChildProcess | null = null;
-    for (let part = this.#next(); part !== null; part = this.#next(part)) {
-      if (child === null || !child.connected)
-        child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-      const answer = await ask(child, { plan: this.#options.plan, ...part });
-      if (answer === null) this.#died(part);
-      else if ("error" in answer) this.#failed(part, answer.error);
-      else this.results.add(answer.result);
-      this.#options.onPart(this.results);
+    try {
+      for (let part = this.#next(); part !== null; part = this.#next(part)) {
+        if (child === null || !child.connected)
+          child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+        const answer = await ask(child, { plan: this.#options.plan, ...part });
+        if (answer === null) this.#died(part);
+        else if ("error" in answer) this.#failed(part, answer.error);
+        else this.results.add(answer.result);
+        this.#options.onPart(this.results);
+      }
+    } catch (error) {
+      // Results that cannot be written, say: the other workers have nothing more to do either.
+      this.#queue.length = 0;
+      this.#isCut = true;
+      throw error;
+    } finally {
+      if (child?.connected === true) child.disconnect();
     }
-    if (child?.connected === true) child.disconnect();
   }
 
   /** Its worker died: once more, unless that has been tried; a search died with it. */

@@ -2,9 +2,18 @@
  * `faultline stress [SCENARIO…]`: runs scenarios under many schedules and reports what breaks.
  * `faultline stress merge FILES…`: adds up what shards found.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Argv, CommandModule } from "yargs";
 import { listDesigns, selectDesign } from "../../../kernel/index.ts";
@@ -45,7 +54,11 @@ interface StressArguments {
   readonly json: boolean;
 }
 
-const WORKER: string = fileURLToPath(new URL("./stress-worker.js", import.meta.url));
+/** The worker's program beside the bundle, or as it was compiled; null where there is neither: all is done here. */
+const WORKER: string | null =
+  ["./stress-worker.js", "../../../stress/campaign/worker.js"]
+    .map((name) => fileURLToPath(new URL(name, import.meta.url)))
+    .find((file) => existsSync(file)) ?? null;
 /** In place of scenarios. */
 const MERGE = "merge";
 const RESULTS_FILE = "results.json";
@@ -125,17 +138,21 @@ export const stressCommand: CommandModule<object, StressArguments> = {
       return;
     }
     const plan = planOf(args);
+    checkFolder(args.output);
     const progress = new Progress();
     const from = Date.now();
+    // The first signal ends the campaign after the parts that are being run, a second one ends the process.
     let interrupted = 0;
-    for (const [signal, status] of [
+    const listeners = [
       ["SIGINT", 130],
       ["SIGTERM", 143],
-    ] as const) {
-      process.once(signal, () => {
-        interrupted = status;
-      });
-    }
+    ].map(([signal, status]) => {
+      const listener = (): void => {
+        interrupted = status as number;
+      };
+      process.once(signal as NodeJS.Signals, listener);
+      return () => process.off(signal as NodeJS.Signals, listener);
+    });
     const total = Math.ceil(plan.runs / plan.shards) * plan.units.length;
     const ofTotal = plan.scheduler === "exhaustive" ? "" : ` of ${formatNumber(total)}`;
     let written = 0;
@@ -155,7 +172,9 @@ export const stressCommand: CommandModule<object, StressArguments> = {
       stops: (soFar) => interrupted !== 0 || (args.failFast && soFar.unexplained.length > 0),
     });
     progress.clear();
-    if (plan.shards > 1) writeResults(results, args.output);
+    for (const remove of listeners) remove();
+    const isWanted = plan.shards > 1 || interrupted !== 0 || results.findings.length > 0;
+    if (isWanted) writeResults(results, args.output);
     report(results, args.output, args.json);
     if (interrupted !== 0) process.exitCode = interrupted;
   },
@@ -181,7 +200,8 @@ function planOf(args: StressArguments): CampaignPlan {
   wholeNumber(args.depth, "--depth", 1, 20);
   wholeNumber(args.jobs, "--jobs", 1, 512);
   const names = args.scenario ?? [];
-  const chosen: readonly Scenario[] = names.length === 0 ? scenarios() : names.map(findScenario);
+  const chosen: readonly Scenario[] =
+    names.length === 0 ? scenarios() : [...new Set(names)].map(findScenario);
   const designs = args.mm === "all" ? listDesigns().map((design) => design.name) : [args.mm];
   for (const design of designs) selectDesign(design, "--mm");
   const { shard, shards } = shardOf(args.shard);
@@ -338,6 +358,22 @@ function fileName(finding: Finding): string {
   return `${scenario}.${design}.${finding.invariant}.${(hash >>> 0).toString(16).padStart(8, "0")}.schedule`;
 }
 
+/** Before hours of work: can the results be written? @throws UserError */
+function checkFolder(folder: string): void {
+  let at = resolve(folder);
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
+  try {
+    if (!statSync(at).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(at, constants.W_OK);
+  } catch (error) {
+    throw new UserError(
+      `cannot be written (${(error as NodeJS.ErrnoException).code})`,
+      `--output ${folder}`,
+      "give another folder",
+    );
+  }
+}
+
 function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
@@ -365,7 +401,10 @@ function writeWhole(file: string, text: string): void {
 }
 
 function readText(file: string): string {
-  if (!existsSync(file))
-    throw new UserError("there is no such file", file, "give results.json of each shard");
-  return readFileSync(file, "utf8");
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`cannot be read (${code})`, file, "give results.json of each shard");
+  }
 }
