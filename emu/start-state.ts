@@ -28,12 +28,12 @@ export class StartState {
     this.#ram = ram.u8.slice();
     this.#engineNow = new Uint8Array(ram.engine, 0, machine.model.coreStateBytes * machine.cores.length);
     for (const core of machine.cores) machine.engine.abandon(core);
+    this.#clean();
     this.#engine = this.#engineNow.slice();
     this.#cores = machine.cores.map((core) => core.save());
     this.#objects = machine.saveObjects();
     const { retired, slices, entriesInvalidated } = machine;
     this.#counts = { retired, slices, entriesInvalidated };
-    this.#clean();
   }
 
   /** Frames written since the start. @hot */
@@ -58,11 +58,7 @@ export class StartState {
       frameFlags[frame]! &= ~FRAME_DIRTY;
     }
     this.#engineNow.set(this.#engine);
-    for (let id = 0; id < cores.length; id++) {
-      const core = cores[id]!;
-      core.restore(this.#cores[id]!);
-      core.mmu.emptyFast();
-    }
+    for (let id = 0; id < cores.length; id++) cores[id]!.restore(this.#cores[id]!);
     machine.restoreObjects(this.#objects);
     machine.stopReason = null;
     Object.assign(machine, this.#counts);

@@ -5,7 +5,7 @@
  */
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
-import { RWSEM_BYTES } from "../locking/rwsem.ts";
+import { RWSEM } from "../locking/rwsem.ts";
 import { spinLock, spinUnlock } from "../locking/spinlock.ts";
 import { type I32Field, type KPtr, kptrOf, NULL, PtrField, StructLayout, type U64Field } from "../struct.ts";
 import { GFP_KERNEL, GFP_ZERO } from "./gfp.ts";
@@ -23,7 +23,7 @@ const shmemAccounted: U64Field = layout.u64("accounted", "constant");
 /** The VMAs that map it (i_mmap): first and last of a list, and its lock. */
 export const shmemFirstVma: PtrField = layout.ptr("i_mmap.first", "i_mmap_rwsem (write)");
 export const shmemLastVma: PtrField = layout.ptr("i_mmap.last", "i_mmap_rwsem (write)");
-export const SHMEM_I_MMAP_RWSEM: number = layout.bytes(RWSEM_BYTES);
+export const SHMEM_I_MMAP_RWSEM: number = layout.embed("i_mmap_rwsem", RWSEM);
 export const SHMEM_BYTES: number = layout.sizeBytes;
 
 const LEVELS = 3;
@@ -180,8 +180,7 @@ export function shmemFrames(m: Memory, object: KPtr, visit: (frame: number) => v
     if (level === 0) return;
     const base = m.frames.physical(page);
     for (let at = base; at < base + 4096; at += 8) {
-      const below = pointer.get(m.ram, kptrOf(at));
-      if (below !== NULL) walk(below, level - 1);
+      if (m.ram.i32[at >>> 2] !== 0) walk(pointer.get(m.ram, kptrOf(at)), level - 1);
     }
   };
   walk(shmemRoot.get(m.ram, object), LEVELS);

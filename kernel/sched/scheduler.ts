@@ -333,7 +333,7 @@ function saveTask(task: Task): SavedTask {
 
 function restoreTask(task: Task, saved: SavedTask, kernel: Kernel): void {
   task.comm = saved.comm;
-  task.affinity.copyFrom(CpuSet.restored(saved.affinity));
+  task.affinity.words.set(saved.affinity);
   task.vruntime = saved.vruntime;
   task.execStart = saved.execStart;
   task.sumExec = saved.sumExec;

@@ -1,22 +1,27 @@
 /** What a process does about each signal: struct sighand_struct, shared by the tasks of CLONE_SIGHAND. */
 import { defaultAction, SIG_DFL, SIG_IGN, SIGNALS } from "./signal-numbers.ts";
 
-/** struct k_sigaction. Addresses as int32 halves; flags SA_*. */
+/** struct k_sigaction. Addresses as int32 halves; flags SA_*. Never changed, only replaced. */
 export interface SignalAction {
-  handlerLo: number;
-  handlerHi: number;
-  flags: number;
-  restorerLo: number;
-  restorerHi: number;
-  maskLo: number;
-  maskHi: number;
+  readonly handlerLo: number;
+  readonly handlerHi: number;
+  readonly flags: number;
+  readonly restorerLo: number;
+  readonly restorerHi: number;
+  readonly maskLo: number;
+  readonly maskHi: number;
 }
 
 export class SignalActions {
-  readonly #actions: SignalAction[] = [];
+  readonly #actions: SignalAction[];
 
-  constructor() {
-    for (let signal = 1; signal <= SIGNALS; signal++) this.#actions.push(emptyAction());
+  private constructor(actions: SignalAction[]) {
+    this.#actions = actions;
+  }
+
+  /** Every signal has its default action. */
+  static defaults(): SignalActions {
+    return new SignalActions(new Array<SignalAction>(SIGNALS).fill(DEFAULT));
   }
 
   /** @param signal 1 … SIGNALS */
@@ -29,14 +34,12 @@ export class SignalActions {
   }
 
   reset(signal: number): void {
-    this.#actions[signal - 1] = emptyAction();
+    this.#actions[signal - 1] = DEFAULT;
   }
 
   /** A copy, for a child without CLONE_SIGHAND. */
   clone(): SignalActions {
-    const copy = new SignalActions();
-    for (let signal = 1; signal <= SIGNALS; signal++) copy.set(signal, this.get(signal));
-    return copy;
+    return new SignalActions([...this.#actions]);
   }
 
   isDefault(signal: number): boolean {
@@ -61,24 +64,20 @@ export class SignalActions {
   }
 
   save(): SignalAction[] {
-    return this.#actions.map((action) => ({ ...action }));
+    return [...this.#actions];
   }
 
   static restored(actions: readonly SignalAction[]): SignalActions {
-    const restored = new SignalActions();
-    for (const [index, action] of actions.entries()) restored.set(index + 1, action);
-    return restored;
+    return new SignalActions([...actions]);
   }
 }
 
-function emptyAction(): SignalAction {
-  return {
-    handlerLo: SIG_DFL,
-    handlerHi: 0,
-    flags: 0,
-    restorerLo: 0,
-    restorerHi: 0,
-    maskLo: 0,
-    maskHi: 0,
-  };
-}
+const DEFAULT: SignalAction = {
+  handlerLo: SIG_DFL,
+  handlerHi: 0,
+  flags: 0,
+  restorerLo: 0,
+  restorerHi: 0,
+  maskLo: 0,
+  maskHi: 0,
+};

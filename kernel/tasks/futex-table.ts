@@ -63,7 +63,7 @@ export class FutexTable {
   /** No task waits while a machine is saved. */
   restore(base: KPtr): void {
     this.base = base;
-    for (const queue of this.queues) queue.length = 0;
+    for (const queue of this.queues) if (queue.length !== 0) queue.length = 0;
   }
 }
 

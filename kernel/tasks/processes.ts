@@ -122,7 +122,7 @@ export class Processes implements ProcessSubsystem {
     group.threads.push(task);
     table.groups.set(group.tgid, group);
     table.init = group;
-    task.process = new ProcessState(task, group, new SignalActions(), FileTable.standard());
+    task.process = new ProcessState(task, group, SignalActions.defaults(), FileTable.standard());
     yield* execInit(k, group);
   }
 

@@ -108,7 +108,7 @@ export class Unit {
     if (this.#search !== null) return this.#runSearch(this.#search, result, { first, end, stride, known });
     for (let run = first; run < end; run += stride) {
       const seed = this.seedOf(run);
-      const ended = this.world.run(this.#strategy(seed), { seed });
+      const ended = this.world.run(this.#strategy(seed), { seed, record: "findings" });
       result.runs++;
       result.events += ended.events;
       if (ended.judgement !== null) this.#note(result, known, run, seed, ended);

@@ -71,7 +71,7 @@ export function brokenAddressSpace(m: Memory, mm: KPtr, inventory: Inventory | n
     for (let index = 0; index < entries && broken === null; index++) {
       const lo = ram.i32[(table >>> 2) + index * 2]!;
       const hi = ram.i32[(table >>> 2) + index * 2 + 1]!;
-      if (format.isNone(lo, hi)) continue;
+      if ((lo | hi) === 0 || format.isNone(lo, hi)) continue;
       const page = first + index * span;
       if (level === 1) {
         broken = leaf(page, lo, hi);

@@ -6,6 +6,7 @@
  *     boot (timed) -> start state -> [ explore until everybody is parked -> phase = 1 -> check, exit (timed) ]*
  */
 import type { Core } from "../../emu/cores/index.ts";
+import { tuneHostCompiler } from "../../emu/host-compiler.ts";
 import { Machine } from "../../emu/machine.ts";
 import type { MachineModel } from "../../emu/machines/model.ts";
 import {
@@ -57,6 +58,8 @@ export interface RunOptions {
   readonly absent?: readonly number[];
   /** Everybody has parked: the state that the schedule led to, before thread 0 checks it. */
   readonly explored?: () => void;
+  /** Decisions are wanted of every run, or only of one with a finding; default: of every one. */
+  readonly record?: "every" | "findings";
 }
 
 /** One run. */
@@ -83,6 +86,7 @@ const EXIT_EVERY = 128;
 const MAX_END_INSTRUCTIONS = 5_000_000;
 const MEMORY_BYTES: number = 16 << 20;
 const PC = 0;
+const NOTHING_RECORDED: Decisions = { segments: [], failures: [] };
 
 export class World {
   readonly scenario: Scenario;
@@ -101,6 +105,7 @@ export class World {
 
   /** @throws UserError if the scenario cannot be brought to its start */
   constructor(options: WorldOptions) {
+    tuneHostCompiler();
     this.scenario = options.scenario;
     let scheduler: SwitchedScheduler | undefined;
     this.machine = new Machine({
@@ -168,7 +173,7 @@ export class World {
   }
 
   /** Runs one schedule from the start. */
-  run(strategy: Strategy, { seed, absent = [], explored }: RunOptions): RunResult {
+  run(strategy: Strategy, { seed, absent = [], explored, record = "every" }: RunOptions): RunResult {
     const { machine, exploring, kernel } = this;
     const judge = this.#judge;
     this.#start.restore();
@@ -191,7 +196,7 @@ export class World {
       end: judgement === null ? (exploring.end ?? "halted") : "violation",
       events: exploring.events,
       decisions: exploring.decisions,
-      recorded: exploring.recorded,
+      recorded: record === "every" || judgement !== null ? exploring.recorded : NOTHING_RECORDED,
       judgement,
       traceHash: machine.events.hash,
     };

@@ -117,7 +117,7 @@ describe("default actions", () => {
   });
 
   it("a signal that is ignored, by choice or by default, is discarded", () => {
-    const actions = new SignalActions();
+    const actions = SignalActions.defaults();
     expect([SIGCHLD, SIGCONT, SIGUSR1].map((signal) => actions.discards(signal))).toEqual([
       true,
       true,

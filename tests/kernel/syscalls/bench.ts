@@ -63,7 +63,7 @@ export class SyscallBench {
   /** Runs bodies as threads of one process, or of a process each, until all have ended. */
   run(bodies: readonly BenchBody[], family: "threads" | "processes" = "threads"): void {
     let group: ThreadGroup | null = null;
-    const actions = new SignalActions();
+    const actions = SignalActions.defaults();
     this.machine.runTasks(
       bodies.map((body) => {
         const bench = this;
