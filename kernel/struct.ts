@@ -126,6 +126,9 @@ export function layoutNamed(name: string): StructLayout | null {
   return layouts.get(name) ?? null;
 }
 
+/** A field of a structure inside another: for names and guards. Accesses go through the inner structure's own fields. */
+class EmbeddedField extends Field {}
+
 /** Lays fields out one after another with natural alignment. */
 export class StructLayout {
   readonly name: string;
@@ -162,6 +165,15 @@ export class StructLayout {
     this.#offset = (this.#offset + alignBytes - 1) & ~(alignBytes - 1);
     const offset = this.#offset;
     this.#offset += lengthBytes;
+    return offset;
+  }
+
+  /** Room for an embedded structure whose fields are named; its offset. */
+  embed(name: string, inner: StructLayout, lengthBytes: number = inner.sizeBytes): number {
+    const offset = this.bytes(lengthBytes);
+    for (const field of inner.fields) {
+      this.fields.push(new EmbeddedField(`${name}.${field.name}`, offset + field.offset, field.guard));
+    }
     return offset;
   }
 

@@ -18,7 +18,9 @@ import type { LockClass } from "./lock-class.ts";
 import { lockAcquired, lockReleased, mightSleep } from "./lockdep.ts";
 import { WaiterList } from "./waiter-list.ts";
 
-const SEM = new StructLayout("percpu_rw_semaphore");
+/** For embedding, with PERCPU_RWSEM_BYTES. */
+export const PERCPU_RWSEM: StructLayout = new StructLayout("percpu_rw_semaphore");
+const SEM = PERCPU_RWSEM;
 /** Readers inside, one count per core. */
 const readCount: PtrField = SEM.ptr("read_count", "constant");
 /** rcu_sync: IDLE: readers use the fast path. */

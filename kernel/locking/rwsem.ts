@@ -29,12 +29,13 @@ import { type AcquireKind, assertHeld, lockAcquired, lockReleased, mightSleep } 
 import { irqRestore, irqSave, spinLock, spinUnlock } from "./spinlock.ts";
 import { WaiterList } from "./waiter-list.ts";
 
-const RWSEM = new StructLayout("rw_semaphore");
+/** For embedding. All zero is the unlocked state. */
+export const RWSEM: StructLayout = new StructLayout("rw_semaphore");
 /** Readers and flags; atomic. */
 const semCount = RWSEM.i32("count", "atomic");
 const semWaitLock = RWSEM.i32("wait_lock", "itself");
 /** task_struct of the writer that holds the lock (for reports). */
-const semOwner = RWSEM.ptr("owner", "write-held");
+const semOwner = RWSEM.ptr("owner", "atomic");
 const semWaiters = new WaiterList(RWSEM);
 
 /** Size of a semaphore, for embedding with StructLayout.bytes. All zero is the unlocked state. */

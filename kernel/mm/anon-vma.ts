@@ -8,7 +8,7 @@ import type { PhysicalMemory } from "../../mmu/index.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_ACCESS, COST_ATOMIC } from "../costs.ts";
 import { ENOMEM } from "../errno.ts";
-import { downWrite, RWSEM_BYTES, rwsemIsLocked, upWrite } from "../locking/rwsem.ts";
+import { downWrite, RWSEM, rwsemIsLocked, upWrite } from "../locking/rwsem.ts";
 import { spinLock, spinUnlock } from "../locking/spinlock.ts";
 import {
   type I32Field,
@@ -24,7 +24,7 @@ import { ANON_VMA_LOCK, PAGE_TABLE_LOCK } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { mmPageTableLock } from "./mm-struct.ts";
 import {
-  RB_NODE_BYTES,
+  RB_NODE,
   type RbAugment,
   rbErase,
   rbFirst,
@@ -53,7 +53,7 @@ import {
 
 const anonLayout: StructLayout = new StructLayout("anon_vma");
 export const anonRoot: PtrField = anonLayout.ptr("root", "constant");
-const ANON_RWSEM: number = anonLayout.bytes(RWSEM_BYTES);
+const ANON_RWSEM: number = anonLayout.embed("rwsem", RWSEM);
 export const anonRefcount: I32Field = anonLayout.i32("refcount", "atomic");
 /** Children in the tree of anon_vmas, itself included for a root; VMAs whose anon_vma this is. */
 export const anonNumChildren: I32Field = anonLayout.i32("num_children", "root->rwsem (write)");
@@ -68,7 +68,7 @@ export const avcAnonVma: PtrField = chainLayout.ptr("anon_vma", "constant");
 /** List of the links of one VMA; the head is vma->anon_vma_chain. */
 const avcSameVmaNext: PtrField = chainLayout.ptr("same_vma.next", "mmap_lock and page_table_lock");
 const avcSameVmaPrev: PtrField = chainLayout.ptr("same_vma.prev", "mmap_lock and page_table_lock");
-const AVC_RB: number = chainLayout.bytes(RB_NODE_BYTES);
+const AVC_RB: number = chainLayout.embed("rb", RB_NODE);
 /** Highest page offset that a link of the subtree covers. */
 const avcSubtreeLast: U64Field = chainLayout.u64("rb_subtree_last", "root->rwsem (write)");
 export const ANON_VMA_CHAIN_BYTES: number = chainLayout.sizeBytes;

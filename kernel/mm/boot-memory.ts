@@ -1,7 +1,16 @@
 /** Memory before the frame allocator runs: handed out upwards from an address, zeroed, never given back (memblock). */
 import { type PhysicalMemory, physAddr } from "../../mmu/index.ts";
+import type { StructLayout } from "../struct.ts";
+
+/** A structure in boot memory. */
+export interface PlacedStructure {
+  readonly at: number;
+  readonly layout: StructLayout;
+}
 
 export class BootMemory {
+  /** What lies where, as far as it has a declaration. */
+  readonly placed: PlacedStructure[] = [];
   readonly #ram: PhysicalMemory;
   #next: number;
 
@@ -9,6 +18,13 @@ export class BootMemory {
   constructor(ram: PhysicalMemory, start: number) {
     this.#ram = ram;
     this.#next = start;
+  }
+
+  /** Room for a structure. */
+  place(layout: StructLayout, alignBytes: number): number {
+    const at = this.take(layout.sizeBytes, alignBytes);
+    this.placed.push({ at, layout });
+    return at;
   }
 
   /** Physical address of `lengthBytes` zero bytes. @param alignBytes a power of two */

@@ -89,7 +89,7 @@ export class Frames {
     this.#ledger = options.ledger;
     this.#events = options.events;
     this.map = new MemoryMap(boot.take(ram.frames * 64, 4096));
-    this.#zone = kptrOf(boot.take(layout.sizeBytes, 64));
+    this.#zone = kptrOf(boot.place(layout, 64));
     this.#lock = kptrOf(zoneLock.at(this.#zone));
     for (let order = 0; order < MAX_ORDER; order++) {
       const head = this.#area(order);

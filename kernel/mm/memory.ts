@@ -11,7 +11,7 @@ import { percpuStride } from "../percpu.ts";
 import type { RcuKind } from "../rcu.ts";
 import { type I32Field, type KPtr, kptrOf, NULL, StructLayout, type U64Field } from "../struct.ts";
 import { ANON_VMA_BYTES, ANON_VMA_CHAIN_BYTES } from "./anon-vma.ts";
-import { BootMemory } from "./boot-memory.ts";
+import { BootMemory, type PlacedStructure } from "./boot-memory.ts";
 import type { FaultDesign } from "./designs/design.ts";
 import { FaultState } from "./fault-state.ts";
 import { Frames } from "./frames.ts";
@@ -68,6 +68,8 @@ export class Memory implements MemorySubsystem {
   /** The page that anonymous reads map. */
   readonly zeroFrame: number;
   readonly initMm: KPtr;
+  /** Structures in boot memory. */
+  readonly placed: readonly PlacedStructure[];
   /** Frees a VMA after its grace period. */
   readonly vmaFreeKind: RcuKind;
   /** What an operations pointer of shared anonymous mappings points to. */
@@ -95,13 +97,14 @@ export class Memory implements MemorySubsystem {
     kernel.percpuStride = percpuStride();
     kernel.percpuBase = kptrOf(boot.take(percpuStride() * cores, 4096));
     kernel.arch.entry.takeBootMemory(kernel, boot);
+    this.placed = boot.placed;
     this.events = new VmEvents(cores);
     this.frames = new Frames(ram, boot, {
       poison: options.poison ?? this.ledger !== null,
       ledger: this.ledger,
       events: this.events,
     });
-    this.globals = kptrOf(boot.take(globals.sizeBytes, 64));
+    this.globals = kptrOf(boot.place(globals, 64));
     this.shmemOps = kptrOf(boot.take(64, 64));
     this.mmCache = this.#cache(boot, "mm_struct", MM_BYTES, 64);
     this.vmaCache = this.#cache(boot, "vm_area_struct", VMA_BYTES, 8);

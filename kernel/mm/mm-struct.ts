@@ -3,8 +3,8 @@
  * are page aligned by nature; byte addresses (brk, start_stack …) are kept as halves.
  */
 import { type CpuMaskField, cpuMask } from "../cpu-set.ts";
-import { PERCPU_RWSEM_BYTES } from "../locking/percpu-rwsem.ts";
-import { RWSEM_BYTES } from "../locking/rwsem.ts";
+import { PERCPU_RWSEM, PERCPU_RWSEM_BYTES } from "../locking/percpu-rwsem.ts";
+import { RWSEM } from "../locking/rwsem.ts";
 import { type I32Field, type PtrField, StructLayout, type U64Field, type VpnField } from "../struct.ts";
 
 const WRITE_LOCK = "mmap_lock (write)";
@@ -20,15 +20,16 @@ export const mmPgd: PtrField = layout.ptr("pgd", "constant");
 export const mmRb: PtrField = layout.ptr("mm_rb", "mmap_lock (write); RCU readers");
 export const mmMmap: PtrField = layout.ptr("mmap", WRITE_LOCK);
 export const mmHighestVmEnd: VpnField = layout.vpn("highest_vm_end", WRITE_LOCK);
-export const mmMapCount: I32Field = layout.i32("map_count", WRITE_LOCK);
+/** mremap looks at it before it takes the lock, as Linux does. */
+export const mmMapCount: I32Field = layout.i32("map_count", "mmap_lock (write); lockless readers");
 export const mmPageTableLock: I32Field = layout.i32("page_table_lock", "lock word");
 /** Odd while a writer holds mmap_lock. */
 export const mmMmapSeq: U64Field = layout.u64("mmap_seq", "mmap_lock (write); lockless readers");
 
 /** mmap_lock: an rwsem. */
-export const MM_MMAP_LOCK: number = layout.bytes(RWSEM_BYTES);
+export const MM_MMAP_LOCK: number = layout.embed("mmap_lock", RWSEM);
 /** Excludes registration of MMU notifiers from copy-on-write without mmap_lock: a percpu-rwsem. */
-export const MM_NOTIFIER_LOCK: number = layout.bytes(PERCPU_RWSEM_BYTES);
+export const MM_NOTIFIER_LOCK: number = layout.embed("mmu_notifier_lock", PERCPU_RWSEM, PERCPU_RWSEM_BYTES);
 /** Registered MMU notifiers (mmu_notifier_subscriptions). */
 export const mmNotifiers: I32Field = layout.i32("notifier_subscriptions", "mmu_notifier_lock");
 /** Invalidations that subscribers were told the start of, and not yet the end. */

@@ -13,12 +13,12 @@ import type { Context, Work } from "../context.ts";
 import { COST_ACCESS } from "../costs.ts";
 import { type KPtr, kptrOf, NULL, PtrField, StructLayout } from "../struct.ts";
 
-const layout: StructLayout = new StructLayout("rb_node");
-const parentColour: PtrField = layout.ptr("__rb_parent_color", "tree lock");
+/** For embedding. */
+export const RB_NODE: StructLayout = new StructLayout("rb_node");
+const parentColour: PtrField = RB_NODE.ptr("__rb_parent_color", "tree lock");
 /** Child pointers: written marked, read by lockless descents. */
-export const rbRight: PtrField = layout.ptr("rb_right", "tree lock; RCU readers");
-export const rbLeft: PtrField = layout.ptr("rb_left", "tree lock; RCU readers");
-export const RB_NODE_BYTES: number = layout.sizeBytes;
+export const rbRight: PtrField = RB_NODE.ptr("rb_right", "tree lock; RCU readers");
+export const rbLeft: PtrField = RB_NODE.ptr("rb_left", "tree lock; RCU readers");
 
 /** The word that holds the first node of a tree. */
 export const rbRoot: PtrField = new PtrField("rb_node", 0, "tree lock; RCU readers");

@@ -136,7 +136,11 @@ export class Slab {
   /** Moves a batch of objects to the core's array, from slabs or a new one; false: no memory. */
   *#refill(k: Context, gfp: number): Work<boolean> {
     const ram = this.#ram;
-    if (pageLruNext.get(ram, this.#head) === this.#head) {
+    // Looked at without the lock, as cache_alloc_refill() does with free_objects: either answer is right.
+    k.kernel.observer?.allocatorBegin();
+    const isEmpty = pageLruNext.get(ram, this.#head) === this.#head;
+    k.kernel.observer?.allocatorEnd();
+    if (isEmpty) {
       const page = yield* this.#frames.allocate(k, gfp);
       if (page === NULL) return false;
       yield* this.#grow(k, page);

@@ -14,7 +14,7 @@ import {
   type U64Field,
   type VpnField,
 } from "../struct.ts";
-import { RB_NODE_BYTES, rbClearNode } from "./rbtree.ts";
+import { RB_NODE, rbClearNode } from "./rbtree.ts";
 
 const WRITE_LOCK = "mmap_lock (write)";
 const layout: StructLayout = new StructLayout("vm_area_struct");
@@ -22,7 +22,7 @@ export const vmStart: VpnField = layout.vpn("vm_start", WRITE_LOCK);
 export const vmEnd: VpnField = layout.vpn("vm_end", WRITE_LOCK);
 export const vmNext: PtrField = layout.ptr("vm_next", WRITE_LOCK);
 export const vmPrev: PtrField = layout.ptr("vm_prev", WRITE_LOCK);
-export const VM_RB: number = layout.bytes(RB_NODE_BYTES);
+export const VM_RB: number = layout.embed("vm_rb", RB_NODE);
 /** Largest gap below a VMA in this VMA's subtree. */
 export const vmSubtreeGap: VpnField = layout.vpn("rb_subtree_gap", WRITE_LOCK);
 export const vmMm: PtrField = layout.ptr("vm_mm", "constant");

@@ -7,7 +7,7 @@ import type { BootMemory } from "../../mm/boot-memory.ts";
 import type { FaultState } from "../../mm/fault-state.ts";
 import { mmCtxId, mmPgd, mmTlbGen } from "../../mm/mm-struct.ts";
 import { VM_ACCESS_FLAGS, VM_PKEY_MASK_HI, VM_WRITE, vmFlags, vmFlagsHi } from "../../mm/vma.ts";
-import { type KPtr, U64Field } from "../../struct.ts";
+import { type KPtr, StructLayout, type U64Field } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
 import { buildKernelTables, mapKernelPage, X86PageTableFormat } from "./pgtable.ts";
 import { TEXT_FRAMES, TEXT_HI, TEXT_LO, TEXT_PA } from "./stubs.ts";
@@ -53,7 +53,7 @@ export class X86Mmu implements ArchMmu {
   boot(kernel: Kernel, memory: BootMemory, initMm: KPtr): number {
     this.#ram = kernel.ram;
     this.#boot = memory;
-    this.#lastCtxId = memory.take(64, 64) as KPtr;
+    this.#lastCtxId = memory.place(CONTEXT_IDS, 64) as KPtr;
     ctxIdWord.set(kernel.ram, this.#lastCtxId, 1);
     const tables = buildKernelTables(kernel.ram, this.#options.levels, () => memory.take(4096, 4096));
     this.#topTable = tables.topTable;
@@ -158,4 +158,5 @@ export class X86Mmu implements ArchMmu {
   }
 }
 
-const ctxIdWord: U64Field = new U64Field("last_mm_ctx_id", 0, "atomic");
+const CONTEXT_IDS: StructLayout = new StructLayout("context_ids");
+const ctxIdWord: U64Field = CONTEXT_IDS.u64("last_mm_ctx_id", "atomic");

@@ -14,7 +14,7 @@ import {
   PERCPU,
   type StructLayout,
 } from "../../../kernel/index.ts";
-import { ATOMIC, CHECKED, type Discipline, IGNORED } from "./shadow.ts";
+import { ATOMIC, CHECKED, type Discipline, IGNORED, LOCKLESS } from "./shadow.ts";
 
 /** Not looked at. */
 export const ELSEWHERE = 0;
@@ -23,9 +23,11 @@ const TABLE = 2;
 const PAGES = 3;
 const PERCPU_AREA = 4;
 const STACK = 5;
-const FIRST_CACHE = 6;
+const CALLS = 6;
+const FIRST_CACHE = 7;
 
 const ATOMIC_GUARD: RegExp = /^(atomic|marked|scheduler|trylock|lock word|itself)/;
+const LOCKLESS_GUARD: RegExp = /(RCU readers|lockless readers|flushers)$/;
 
 interface Place {
   readonly name: string;
@@ -56,21 +58,25 @@ export class Places {
     this.of = new Uint8Array(ram.frames);
     this.#base = new Uint8Array(ram.frames);
     this.#percpuBase = kernel.percpuBase;
+    const { cpus } = kernel.platform;
     const task = layoutNamed("task_struct");
     this.#places[ELSEWHERE] = placeOf("memory", 4096, null, IGNORED);
     this.#places[BOOT] = placeOf("kernel data", 4096, null, CHECKED);
-    this.#places[TABLE] = placeOf("page table", 4096, null, CHECKED);
+    this.#places[TABLE] = placeOf("page table", 4096, null, LOCKLESS);
     this.#places[PAGES] = placeOf("page", 64, layoutNamed("page"), CHECKED);
     this.#places[PERCPU_AREA] = placeOf("percpu", kernel.percpuStride, PERCPU, CHECKED);
     this.#places[STACK] = placeOf("task_struct", 4096, task, IGNORED);
+    this.#places[CALLS] = placeOf("call_single_data", 32, layoutNamed("call_single_data"), CHECKED);
     this.#singles = [
       { at: memory.initMm, place: placeOf("init_mm", 4096, layoutNamed("mm_struct"), CHECKED) },
-      { at: memory.globals, place: placeOf("mm_globals", 64, layoutNamed("mm_globals"), CHECKED) },
+      ...memory.placed.map(({ at, layout }) => ({ at, place: placeOf(layout.name, 4096, layout, CHECKED) })),
     ];
-    this.of.fill(BOOT, 0, ram.frames - memory.frames.managed);
     const map = memory.frames.map.page(0);
+    this.of.fill(BOOT, map >>> 12, ram.frames - memory.frames.managed);
     this.of.fill(PAGES, map >>> 12, (map + ram.frames * 64) >>> 12);
-    const percpuEnd = kernel.percpuBase + kernel.percpuStride * kernel.platform.cpus.length;
+    const percpuEnd = kernel.percpuBase + kernel.percpuStride * cpus.length;
+    const callsEnd = kernel.crossCalls.record(cpus.length - 1, cpus.length - 1) + 32;
+    this.of.fill(CALLS, kernel.crossCalls.record(0, 0) >>> 12, (callsEnd + 4095) >>> 12);
     this.of.fill(PERCPU_AREA, kernel.percpuBase >>> 12, (percpuEnd + 4095) >>> 12);
   }
 
@@ -141,13 +147,18 @@ export class Places {
   }
 }
 
+function disciplineOf(guard: string): Discipline {
+  if (ATOMIC_GUARD.test(guard)) return ATOMIC;
+  return LOCKLESS_GUARD.test(guard) ? LOCKLESS : CHECKED;
+}
+
 function placeOf(name: string, strideBytes: number, layout: StructLayout | null, rest: Discipline): Place {
   const disciplines = new Uint8Array(layout === null ? 0 : layout.sizeBytes / 4);
   const fields = layout?.fields ?? [];
   fields.forEach((field, index) => {
-    if (!ATOMIC_GUARD.test(field.guard)) return;
+    const discipline = disciplineOf(field.guard);
     const end = Math.min(fields[index + 1]?.offset ?? layout!.sizeBytes, field.offset + 8);
-    disciplines.fill(ATOMIC, field.offset >>> 2, (end + 3) >>> 2);
+    disciplines.fill(discipline, field.offset >>> 2, (end + 3) >>> 2);
   });
   return { name, strideBytes, disciplines, rest, fields };
 }

@@ -65,16 +65,20 @@ export class Races implements OraclePart, AccessSink {
   /** Per core: the last step, the 8 bytes that its marked access is to, and its note. */
   readonly #step: Float64Array;
   readonly #markedUnit: Int32Array;
-  readonly #noteStep: Float64Array;
   readonly #note: Float64Array;
-  /** Per core: a copy under a sequence count is in progress since this time of its own, or 0. */
+  /** Per core: the step has released a lock. */
+  readonly #unlocked: Uint8Array;
+  /** Per core: a copy under a sequence count is in progress since this time of its own, or 0; and its depth of traps. */
   readonly #copySince: Int32Array;
+  readonly #copyDepth: Int32Array;
   readonly #suspicions: (Suspicion | null)[] = [];
   /** What ended before the last quiescent state of every core, and before the last grace period. */
   readonly #quiescent: Int32Array;
   readonly #period: Int32Array;
   /** By pid: what the task, or who woke it, had done. */
   readonly #tasks: Map<number, Int32Array> = new Map();
+  /** Words that were locks at the start: whether one is held may be looked at before it is taken. */
+  readonly #locks: Set<number> = new Set();
   /** Who was granted a lock for writing after it had waited. */
   readonly #writers: Map<KPtr, Context> = new Map();
 
@@ -89,9 +93,10 @@ export class Races implements OraclePart, AccessSink {
     );
     this.#step = new Float64Array(cores);
     this.#markedUnit = new Int32Array(cores);
-    this.#noteStep = new Float64Array(cores);
+    this.#unlocked = new Uint8Array(cores);
     this.#note = new Float64Array(cores);
     this.#copySince = new Int32Array(cores);
+    this.#copyDepth = new Int32Array(cores);
     for (let core = 0; core < cores; core++) this.#suspicions.push(null);
     this.#quiescent = new Int32Array(cores);
     this.#period = new Int32Array(cores);
@@ -100,6 +105,9 @@ export class Races implements OraclePart, AccessSink {
   mark(): void {
     for (const task of this.#world.kernel.sched.tasks()) this.#places.setTask(task.at >>> 12);
     this.#places.mark();
+    for (const word of this.#locks) {
+      if (this.#places.of[(word * 4) >>> 12] === ELSEWHERE) this.#locks.delete(word);
+    }
     this.#muted = 1;
   }
 
@@ -107,9 +115,10 @@ export class Races implements OraclePart, AccessSink {
     this.#places.restore();
     this.#clocks.reset();
     this.#shadow.clear();
+    for (const word of this.#locks) this.#shadow.makeLock(word);
     this.#log.clear();
     this.#step.fill(-1);
-    this.#noteStep.fill(-1);
+    this.#unlocked.fill(0);
     this.#copySince.fill(0);
     this.#suspicions.fill(null);
     this.#quiescent.fill(0);
@@ -130,39 +139,39 @@ export class Races implements OraclePart, AccessSink {
     const { cpu } = k;
     const core = cpu.id;
     const unit = pa >>> 3;
-    if (this.#step[core] !== cpu.steps) {
-      this.#step[core] = cpu.steps;
-      this.#markedUnit[core] = unit;
-    }
+    if (this.#step[core] !== cpu.steps) this.#beginStep(k, core, unit);
     let asked: AccessKind = kind === SINK_READ ? PLAIN_READ : PLAIN_WRITE;
     if (this.#markedUnit[core] === unit) {
       if (kind !== SINK_READ) asked = MARKED_WRITE;
       else asked = this.#copySince[core] === 0 ? MARKED_READ : COPY_READ;
     }
-    this.#word(k, core, pa >>> 2, asked);
-    if (bytes === 8) this.#word(k, core, (pa >>> 2) + 1, asked);
-    if (asked === MARKED_WRITE) this.#clocks.tick(core);
+    this.#word(core, pa >>> 2, asked);
+    if (bytes === 8) this.#word(core, (pa >>> 2) + 1, asked);
   }
 
   range(pa: number, bytes: number, kind: SinkKind): void {
     if (this.#muted !== 0 || bytes > MAX_RANGE_BYTES || this.#places.of[pa >>> 12] === ELSEWHERE) return;
     const k = this.#world.kernel.running;
     const core = k.cpu.id;
-    if (this.#step[core] !== k.cpu.steps) {
-      this.#step[core] = k.cpu.steps;
-      this.#markedUnit[core] = -1;
-    }
+    if (this.#step[core] !== k.cpu.steps) this.#beginStep(k, core, -1);
     const asked = kind === SINK_READ ? PLAIN_READ : PLAIN_WRITE;
     const end = (pa + bytes + 3) >>> 2;
-    for (let word = pa >>> 2; word < end; word++) this.#word(k, core, word, asked);
+    for (let word = pa >>> 2; word < end; word++) this.#word(core, word, asked);
   }
 
   /** @hot */
-  #word(k: Context, core: number, word: number, asked: AccessKind): void {
-    if (this.#noteStep[core] !== k.cpu.steps) {
-      this.#noteStep[core] = k.cpu.steps;
-      this.#note[core] = this.#log.note(k, "", -1);
-    }
+  #beginStep(k: Context, core: number, unit: number): void {
+    this.#step[core] = k.cpu.steps;
+    this.#markedUnit[core] = unit;
+    this.#note[core] = this.#log.note(k, "", -1);
+    this.#shadow.beginStep(this.#note[core]!);
+    if (this.#unlocked[core] === 0) return;
+    this.#unlocked[core] = 0;
+    this.#clocks.tick(core);
+  }
+
+  /** @hot */
+  #word(core: number, word: number, asked: AccessKind): void {
     const note = this.#note[core]!;
     const other = this.#shadow.access(core, word, asked, note);
     if (other !== NO_CONFLICT) this.#conflict(core, other, word, asked, note);
@@ -191,11 +200,14 @@ export class Races implements OraclePart, AccessSink {
       seqReadBegin: (k) => {
         this.#suspicions[k.cpu.id] = null;
         this.#copySince[k.cpu.id] = this.#clocks.own(k.cpu.id);
+        this.#copyDepth[k.cpu.id] = k.traps.length;
       },
       seqReadRetry: (k, _at, result) => this.#checked(k, result),
       mmReadLocked: (k) => this.#endCopy(k),
       mmWriteLocked: (k) => this.#endCopy(k),
-      trapEnd: (k) => this.#endCopy(k),
+      trapEnd: (k) => {
+        if (k.traps.length < this.#copyDepth[k.cpu.id]!) this.#endCopy(k);
+      },
       slabGrown: (_k, cache, at, strideBytes) => {
         this.#places.setSlab(at >>> 12, cache, strideBytes);
         this.#forget(at, 4096);
@@ -232,16 +244,22 @@ export class Races implements OraclePart, AccessSink {
   }
 
   #acquired(k: Context, at: KPtr, mode: "exclusive" | "shared"): void {
+    if ((this.#muted & 1) !== 0) {
+      this.#locks.add(at >>> 2);
+      return;
+    }
     this.#shadow.lockAcquired(k.cpu.id, at >>> 2, mode);
   }
 
   #released(k: Context, at: KPtr, cls: LockClass): void {
+    if ((this.#muted & 1) !== 0) return;
     let mode: "exclusive" | "shared" = "exclusive";
     if (cls.kind === "sleep" && this.#mode(at) === "shared") {
       if (this.#writers.size === 0 || this.#writers.get(at) !== k) mode = "shared";
     }
     if (this.#writers.size !== 0 && this.#writers.get(at) === k) this.#writers.delete(at);
     this.#shadow.lockReleased(k.cpu.id, at >>> 2, mode);
+    this.#unlocked[k.cpu.id] = 1;
   }
 
   /** How a sleeping lock is held now. Past the accessors: nobody hears of it. */

@@ -38,7 +38,15 @@ export const CHECKED = 0;
 export const ATOMIC = 1;
 /** A lock, judged by its owners; or private to what the core executes. */
 export const IGNORED = 2;
-export type Discipline = 0 | 1 | 2;
+/** Declared for lockless use: one access of a step to such a word is the marked one, wherever in the step it stands. */
+export const LOCKLESS = 3;
+export type Discipline = 0 | 1 | 2 | 3;
+
+/** Steps whose marked access is remembered. */
+const STEPS = 4096;
+const NOT_CLAIMED = -1;
+/** Note of an access that is a step by itself: a walk of the hardware. */
+export const ALONE = 0;
 
 const WORD = 0;
 const DISCIPLINE = 1;
@@ -62,6 +70,9 @@ export class Shadow {
   readonly #recordOf: Int32Array;
   #records: Int32Array;
   #end: number;
+  /** By note: the 8 bytes that the step's marked access among lockless words was to. */
+  readonly #claims: Int32Array = new Int32Array(STEPS);
+  #lastNote = 0;
 
   /** @param disciplineOf asked once per record */
   constructor(words: number, clocks: Clocks, disciplineOf: (word: number) => Discipline) {
@@ -84,6 +95,13 @@ export class Shadow {
     }
     this.#records.fill(0, 0, this.#end);
     this.#end = this.#strideWords;
+    this.#lastNote = 0;
+  }
+
+  /** A step begins: what it accesses has this note. @hot */
+  beginStep(note: number): void {
+    this.#lastNote = note;
+    this.#claims[note % STEPS] = NOT_CLAIMED;
   }
 
   /** Forgets words first … end-1: they are something new. */
@@ -107,12 +125,14 @@ export class Shadow {
     if (mode === "exclusive") this.#clocks.acquire(core, this.#records, at + this.#lastAt);
   }
 
-  /** What a reader did is known to the next writer, not to the next reader. */
+  /**
+   * What a reader did is known to the next writer, not to the next reader. What the core does in the rest of the step is
+   * done before anybody else takes the lock: the caller ticks when the step ends.
+   */
   lockReleased(core: number, word: number, mode: "exclusive" | "shared"): void {
     this.makeLock(word);
     const at = this.#record(word);
     this.#clocks.release(core, this.#records, at + (mode === "exclusive" ? RELEASED : this.#lastAt));
-    this.#clocks.tick(core);
   }
 
   /**
@@ -128,6 +148,7 @@ export class Shadow {
     let kind = asked;
     if (discipline !== CHECKED) {
       if (discipline === IGNORED) return NO_CONFLICT;
+      if (discipline === LOCKLESS) return this.#lockless(core, at, word >>> 1, asked <= MARKED_WRITE, note);
       kind = asked === PLAIN_WRITE ? MARKED_WRITE : asked === PLAIN_READ ? MARKED_READ : asked;
     }
     const last = at + this.#lastAt;
@@ -135,7 +156,7 @@ export class Shadow {
     const { now } = this.#clocks;
     const row = core * cores;
     const own = now[row + core]!;
-    if (records[last + kind * cores + core] === own && (kind === PLAIN_WRITE || kind === PLAIN_READ)) {
+    if ((kind === PLAIN_WRITE || kind === PLAIN_READ) && records[last + kind * cores + core] === own) {
       return NO_CONFLICT;
     }
     if (kind >= MARKED_READ) this.#clocks.acquire(core, records, at + RELEASED);
@@ -156,8 +177,60 @@ export class Shadow {
     }
     records[last + kind * cores + core] = own;
     records[at + this.#noteAt + kind * cores + core] = note;
-    if (kind === MARKED_WRITE) this.#clocks.replace(core, records, at + RELEASED);
+    if (kind === MARKED_WRITE) {
+      this.#clocks.replace(core, records, at + RELEASED);
+      this.#clocks.tick(core);
+    }
     return conflict;
+  }
+
+  /**
+   * Of accesses that conflict each takes the mark of its step. What reads is then ordered after what it reads; a step
+   * that needs its mark twice has a race. @hot
+   */
+  #lockless(core: number, at: number, unit: number, writes: boolean, note: number): number {
+    const records = this.#records;
+    const cores = this.#cores;
+    const { now } = this.#clocks;
+    const row = core * cores;
+    const last = at + this.#lastAt;
+    const notes = at + this.#noteAt;
+    let conflict = NO_CONFLICT;
+    let learns = false;
+    for (let other = 0; other < cores; other++) {
+      if (other === core) continue;
+      const known = now[row + other]!;
+      for (let each: number = PLAIN_WRITE; each <= (writes ? PLAIN_READ : PLAIN_WRITE); each += PLAIN_READ) {
+        const time = records[last + each * cores + other]!;
+        if (time <= known) continue;
+        const before = records[notes + each * cores + other]!;
+        if (this.#claim(note, unit) && this.#claim(before, unit)) {
+          if (each === PLAIN_WRITE && !writes) learns = true;
+          continue;
+        }
+        conflict = other;
+        this.conflictKind = each as AccessKind;
+        this.conflictTime = time;
+        this.conflictNote = before;
+      }
+    }
+    if (learns) this.#clocks.acquire(core, records, at + RELEASED);
+    const kind = writes ? PLAIN_WRITE : PLAIN_READ;
+    records[last + kind * cores + core] = now[row + core]!;
+    records[notes + kind * cores + core] = note;
+    if (writes) {
+      this.#clocks.replace(core, records, at + RELEASED);
+      this.#clocks.tick(core);
+    }
+    return conflict;
+  }
+
+  /** The step's mark goes to these 8 bytes; false: it is spent. @hot */
+  #claim(note: number, unit: number): boolean {
+    if (note === ALONE || this.#lastNote - note >= STEPS) return true;
+    const claimed = this.#claims[note % STEPS]!;
+    if (claimed === NOT_CLAIMED) this.#claims[note % STEPS] = unit;
+    return claimed === NOT_CLAIMED || claimed === unit;
   }
 
   /** @hot */
