@@ -85,12 +85,14 @@ interface Point {
   holds: boolean;
   /** Preemptions before the event. */
   preemptions: number;
-  /** The event at which the block that this one lies in begins. */
+  /** The event at which the block that this one lies in begins: there another core would have been no dearer. */
   block: number;
   /** The event before this one on the same core. */
   previous: number;
   /** The interrupt in whose handler the event lies. */
   accepted: number;
+  /** Of an interrupt: the event that sent it. */
+  sent: number;
   /** Cores that the event sent an interrupt to, as bits. */
   sends: number;
   /** An interrupt of its core does not commute with the event. */
@@ -258,6 +260,7 @@ export class Exhaustive implements Strategy {
       block: 0,
       previous: NO_EVENT,
       accepted: NO_EVENT,
+      sent: NO_EVENT,
       sends: 0,
       isBarrier: false,
       from: this.#index.count,
@@ -274,8 +277,8 @@ export class Exhaustive implements Strategy {
     point.done |= 1 << agent;
     point.sends = 0;
     point.isBarrier = false;
-    point.accepted = NO_EVENT;
-    const begins = isCore(agent) && coreOf(agent) !== point.last;
+    point.accepted = point.sent = NO_EVENT;
+    const begins = !point.holds || (isCore(agent) && coreOf(agent) !== point.last);
     point.block = begins || at === 0 ? at : this.#points[at - 1]!.block;
   }
 
@@ -361,6 +364,7 @@ export class Exhaustive implements Strategy {
     }
     const index = this.#index;
     const own = coreOf(point.agent);
+    if (point.isBarrier) this.#findInterrupts(point, own);
     for (let entry = point.from; entry < point.to; entry++) {
       const found = this.#isFound.fill(0);
       let left = found.length - 1;
@@ -380,11 +384,24 @@ export class Exhaustive implements Strategy {
     }
   }
 
+  /** The event may have been held up by an interrupt: the last ones before it on its core that it could have preceded. */
+  #findInterrupts({ accepted, previous }: Point, core: number): void {
+    let isFound = false;
+    for (let event = previous; event > accepted; event = this.#points[event]!.previous) {
+      const point = this.#points[event]!;
+      if (!isCore(point.agent)) {
+        this.#ask(event, core, NO_EVENT);
+        isFound = true;
+      } else if (isFound && point.accepted === accepted) return;
+    }
+  }
+
   /**
    * The same for an interrupt: which events of its own core it could have come before, and before which message that
    * it is one with. Where it was not there yet, whoever sent it has to come earlier.
    */
-  #findCrossed(at: number, { agent }: Point): void {
+  #findCrossed(at: number, accept: Point): void {
+    const { agent } = accept;
     const core = coreOf(agent);
     const bit = 1 << agent;
     let sender = NO_CORE;
@@ -395,8 +412,10 @@ export class Exhaustive implements Strategy {
       const sends = (point.sends & (1 << core)) !== 0;
       const crosses = point.isBarrier && isCore(point.agent) && coreOf(point.agent) === core;
       if (isThere && (sends || crosses)) point.asked |= bit;
-      else if (sends) sender = coreOf(point.agent);
-      else if (crosses && sender !== NO_CORE) {
+      else if (sends) {
+        sender = coreOf(point.agent);
+        if (accept.sent === NO_EVENT) accept.sent = event;
+      } else if (crosses && sender !== NO_CORE) {
         this.#ask(event, sender, NO_EVENT);
         sender = NO_CORE;
       }
@@ -411,12 +430,21 @@ export class Exhaustive implements Strategy {
     if (earlier < event) this.#askAt(earlier, core, accepted);
   }
 
+  /** An event of a handler comes earlier if its interrupt is accepted earlier, or if that is sent earlier. */
   #askAt(event: number, core: number, accepted: number): void {
     const point = this.#points[event]!;
-    const roles = accepted > event ? CORE_ROLES | (1 << ROLE_INTERRUPT) : CORE_ROLES;
-    let wanted = point.enabled & agentsOf(core, roles);
-    if (wanted === 0) wanted = point.enabled & agentsOf(core, ALL_ROLES);
-    point.asked |= wanted === 0 ? point.enabled : wanted;
+    const { enabled } = point;
+    let wanted = enabled & agentsOf(core, CORE_ROLES);
+    if (accepted > event) {
+      const interrupt = this.#points[accepted]!;
+      const { sent } = interrupt;
+      if ((enabled & (1 << interrupt.agent)) !== 0) wanted |= 1 << interrupt.agent;
+      else if (sent > event) {
+        wanted |= enabled & agentsOf(coreOf(this.#points[sent]!.agent), CORE_ROLES) || enabled;
+      }
+    }
+    if (wanted === 0) wanted = enabled & agentsOf(core, ALL_ROLES);
+    point.asked |= wanted === 0 ? enabled : wanted;
   }
 
   // Sleep sets
