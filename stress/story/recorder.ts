@@ -401,6 +401,8 @@ export class StoryRecorder implements TraceSink {
         this.#add(k, weight, "word", what);
       return;
     }
+    // The first words of a VMA that waits for its grace period are an rcu_head.
+    if (kernelFunction() === "overlayRcuHead") return;
     const before = words.value(word);
     // The read of a read-modify-write says nothing.
     const last = this.events.at(-1);
