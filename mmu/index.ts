@@ -19,5 +19,5 @@ export {
   INVPCID_SINGLE_CONTEXT,
 } from "./x86-64/invalidation.ts";
 export * from "./x86-64/paging.ts";
-export { SKYLAKE, type X86TranslationProfile } from "./x86-64/profiles.ts";
+export { MINIATURE, SKYLAKE, type X86TranslationProfile } from "./x86-64/profiles.ts";
 export * from "./x86-64/translation-unit.ts";

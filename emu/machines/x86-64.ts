@@ -2,7 +2,13 @@
 
 import { x86Frontend } from "../frontends/x86-64/index.ts";
 import { X2ApicBus } from "../interrupts/index.ts";
-import { cyclesPerSecond, X86_DEFAULT_PROFILE, X86Core, type X86Profile } from "../traps/x86-64/index.ts";
+import {
+  cyclesPerSecond,
+  X86_DEFAULT_PROFILE,
+  X86_SMALL_PROFILE,
+  X86Core,
+  type X86Profile,
+} from "../traps/x86-64/index.ts";
 import type { MachineModel } from "./model.ts";
 
 const EM_X86_64 = 62;
@@ -68,9 +74,16 @@ export const X86_MACHINES: readonly MachineModel[] = [
     contextSlots: 6,
   }),
   x86Machine({
+    name: "x86-64-small",
+    description: "4-level paging with TLBs in miniature: evictions all the time, quick to restore",
+    profile: X86_SMALL_PROFILE,
+    pagingLevels: 4,
+    contextSlots: 6,
+  }),
+  x86Machine({
     name: "x86-64-stress",
     description: "the same with two PCID slots per core, so that context slots are used again at once",
-    profile: X86_DEFAULT_PROFILE,
+    profile: X86_SMALL_PROFILE,
     pagingLevels: 4,
     contextSlots: 2,
   }),

@@ -55,6 +55,21 @@ export const SKYLAKE: X86TranslationProfile = {
   updateCycles: 20,
 };
 
+/** No processor: so small that entries are evicted all the time, and that a core's state is copied quickly. */
+export const MINIATURE: X86TranslationProfile = {
+  ...SKYLAKE,
+  name: "miniature",
+  source: "made up, for the exploration of schedules",
+  l1d4k: { name: "L1D 4K", sets: 4, ways: 4 },
+  l1d2m: { name: "L1D 2M", sets: 2, ways: 2 },
+  l1d1g: { name: "L1D 1G", sets: 1, ways: 2 },
+  l1i4k: { name: "L1I 4K", sets: 4, ways: 4 },
+  l1i2m: { name: "L1I 2M", sets: 1, ways: 4 },
+  stlb: { name: "STLB", sets: 16, ways: 4 },
+  stlb1g: { name: "STLB 1G", sets: 1, ways: 2 },
+  pde: { name: "PDE", sets: 2, ways: 4 },
+};
+
 /** The arrays of a profile in the order of their structure numbers. */
 export function profileArrays(profile: X86TranslationProfile): readonly ArrayGeometry[] {
   return [

@@ -35,8 +35,8 @@ import { type Broken, brokenAddressSpace } from "./address-space.ts";
 const STACK_FRAMES = 4;
 const STACK_ORDER = 2;
 
-/** What is reachable. */
-class Inventory {
+/** What is reachable; used again from one look to the next. */
+export class Inventory {
   /** Entries per page frame. */
   readonly mapped: Map<number, number> = new Map();
   readonly tables: Set<number> = new Set();
@@ -45,6 +45,12 @@ class Inventory {
   readonly objects: Set<KPtr> = new Set();
   vmas = 0;
   links = 0;
+
+  clear(): void {
+    for (const each of [this.mapped, this.tables, this.kernel, this.anonVmas, this.objects]) each.clear();
+    this.vmas = 0;
+    this.links = 0;
+  }
 
   table(frame: number): void {
     this.tables.add(frame);
@@ -79,8 +85,8 @@ export function isSettled(kernel: Kernel, apart: object | null): boolean {
 }
 
 /** The first imbalance, or null. Nothing else runs meanwhile. */
-export function imbalance(kernel: Kernel, m: Memory, census: Census): Broken | null {
-  const found = new Inventory();
+export function imbalance(kernel: Kernel, m: Memory, census: Census, found: Inventory): Broken | null {
+  found.clear();
   for (const mm of census.mms) {
     found.table(mmPgd.get(m.ram, mm) / 4096);
     if (mmUsers.get(m.ram, mm) <= 0) continue;

@@ -23,7 +23,7 @@ import {
 } from "../../kernel/index.ts";
 import { type AccessSink, ObservedMemory } from "../../mmu/index.ts";
 import { type Broken, brokenEntry } from "./address-space.ts";
-import { imbalance, isSettled } from "./conservation.ts";
+import { Inventory, imbalance, isSettled } from "./conservation.ts";
 import type { EndState, OraclePart, OracleWorld } from "./part.ts";
 import { NO_SITE, SiteLog, type SiteNote } from "./site-log.ts";
 import { siteOf, vaOfPage } from "./violation.ts";
@@ -68,6 +68,7 @@ export class Structure implements OraclePart {
   readonly #mms: Set<KPtr> = new Set();
   readonly #touched: Set<number> = new Set();
   readonly #kernelFrames: Set<number> = new Set();
+  readonly #inventory: Inventory = new Inventory();
   #waitingVmas = 0;
   #marked: { mms: KPtr[]; waitingVmas: number } | null = null;
   #reported = false;
@@ -96,12 +97,13 @@ export class Structure implements OraclePart {
     const k = kernel.running;
     if (state === "stopped" || !isSettled(kernel, state === "off" ? k.task : null)) return;
     const sink = this.#quiet();
-    const broken = imbalance(kernel, memory, {
+    const census = {
       mms: this.#mms,
-      touched: this.#marked === null ? new Set() : this.#touched,
+      touched: this.#marked === null ? new Set<number>() : this.#touched,
       waitingVmas: this.#waitingVmas,
       kernelFrames: this.#kernelFrames,
-    });
+    };
+    const broken = imbalance(kernel, memory, census, this.#inventory);
     this.#loud(sink);
     if (broken !== null) this.#report(k, broken, "end of the run", NO_SITE);
   }

@@ -54,7 +54,7 @@ describe("the manifest of scenarios", () => {
       litmus: words(said.get("litmus")),
       cores: Number(said.get("cores")),
       tasks: Number(said.get("tasks")),
-      machine: said.get("machine") ?? "x86-64",
+      machine: said.get("machine") ?? "x86-64-small",
       invariants: words(said.get("check")),
       seeded: said.get("seeded") === "yes",
     });

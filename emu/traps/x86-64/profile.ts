@@ -2,7 +2,7 @@
  * What is measured in cycles or bits around an x86-64 core. The costs of traps and interrupts are parameters of the
  * model, of the order of what processors of the last years take; no vendor publishes them.
  */
-import { SKYLAKE, type X86TranslationProfile } from "../../../mmu/index.ts";
+import { MINIATURE, SKYLAKE, type X86TranslationProfile } from "../../../mmu/index.ts";
 
 export interface X86Profile {
   readonly name: string;
@@ -45,6 +45,9 @@ export const X86_DEFAULT_PROFILE: X86Profile = {
   pauseCycles: 140,
   systemRegisterCycles: 60,
 };
+
+/** The same with TLBs in miniature. */
+export const X86_SMALL_PROFILE: X86Profile = { ...X86_DEFAULT_PROFILE, translation: MINIATURE };
 
 /** Cycles per second of the core clock and the time-stamp counter. */
 export function cyclesPerSecond(profile: X86Profile): number {
