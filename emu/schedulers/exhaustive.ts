@@ -365,6 +365,7 @@ export class Exhaustive implements Strategy {
     const index = this.#index;
     const own = coreOf(point.agent);
     if (point.isBarrier) this.#findInterrupts(point, own);
+    if (point.sends !== 0) this.#findMerged(at, point, own);
     for (let entry = point.from; entry < point.to; entry++) {
       const found = this.#isFound.fill(0);
       let left = found.length - 1;
@@ -393,6 +394,18 @@ export class Exhaustive implements Strategy {
         this.#ask(event, core, NO_EVENT);
         isFound = true;
       } else if (isFound && point.accepted === accepted) return;
+    }
+  }
+
+  /** The event sends an interrupt: had it come before the target's last acceptance, the two would have been one. */
+  #findMerged(at: number, { sends, previous, accepted }: Point, own: number): void {
+    for (let left = sends; left !== 0; left &= left - 1) {
+      const agent = lowest(left) * AGENTS_PER_CORE + ROLE_INTERRUPT;
+      for (let event = at - 1; event >= 0; event--) {
+        if (this.#points[event]!.agent !== agent) continue;
+        this.#ask(event, own, accepted);
+        if (event < previous) break;
+      }
     }
   }
 
