@@ -82,11 +82,6 @@ export class ConflictIndex {
     return this.#changes[entry] as 0 | 1;
   }
 
-  /** A touch conflicts with one of the entries from `first` on. @hot */
-  conflictsFrom(first: number, place: number, changes: 0 | 1): boolean {
-    return (changes === 1 ? this.#last[place]! : this.#lastChange[place]!) >= first;
-  }
-
   #grow(): void {
     const capacity = this.#place.length * 2;
     const grown = (old: Int32Array): Int32Array => {

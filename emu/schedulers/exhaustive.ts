@@ -17,11 +17,8 @@
  *    at the beginning of the block of events of one core that the conflicting event lies in.
  * 5. Last in, first out: the latest event at which something is left to try is exchanged; what is over the bound is not.
  *
- * Sleep sets (Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996, chapter 5): what was
- * tried at a point need not be executed behind another choice of that point until an event conflicts with it. Under a
- * bound that is right only if the order that was tried is not the dearer one, which holds for the core that ran
- * last before the point and could go on (going on first never costs a preemption more), and for interrupts (which cost
- * none) unless they make a core go on that would have been left for nothing. Nothing else sleeps.
+ * Sleep sets are not used. What sleeps is skipped where a conflict asks for it, and with it the conflicts that its own
+ * continuation would have shown; random programs with interrupts lose final states that way.
  *
  * Interrupts. Accepting one makes the core execute its handler, so what matters is where between the other events of its
  * own core it lands. Two places differ only if an event between them touches what the handler touches, or changes
@@ -64,14 +61,6 @@ const ALL_ROLES = 0b1111;
 const TIMER_BITS = 0x8888_8888 | 0;
 const NO_EVENT = -1;
 const NO_CORE = -1;
-const EMPTY: readonly Sleeper[] = [];
-
-/** An agent whose next event was executed from an earlier point: places * 2 + change. */
-interface Sleeper {
-  readonly agent: Agent;
-  readonly sends: number;
-  readonly touched: Int32Array;
-}
 
 /** A point of the present schedule: what could be chosen, and the event that was. */
 interface Point {
@@ -100,16 +89,12 @@ interface Point {
   /** Entries of the index: the event's own. */
   from: number;
   to: number;
-  sleepers: readonly Sleeper[];
-  /** Of those tried here, the ones that may sleep. */
-  tried: readonly Sleeper[];
 }
 
 export class Exhaustive implements Strategy {
   readonly name = "exhaustive";
-  /** Schedules begun, in all, and of them those given up because they repeat one. */
+  /** Schedules begun, in all. */
   schedules = 0;
-  repeated = 0;
   /** Choices not taken because of the bound. */
   overBound = 0;
   /** Ordinal number of the fallible allocation that fails, or -1; changed before restart() only. */
@@ -165,7 +150,6 @@ export class Exhaustive implements Strategy {
       const point = points[at]!;
       const agent = this.#untried(point);
       if (agent === NO_AGENT) continue;
-      if (this.#maySleep(point)) point.tried = [...point.tried, this.#sleeperOf(point)];
       points.length = at + 1;
       this.#index.truncate(point.from);
       this.#prefix = at + 1;
@@ -226,10 +210,6 @@ export class Exhaustive implements Strategy {
     } else {
       const point = this.#newPoint(choices, enabled);
       agent = this.#first(point);
-      if (agent === NO_AGENT) {
-        this.repeated++;
-        return NO_AGENT;
-      }
       this.#points.push(point);
       this.#put(at, agent);
     }
@@ -265,8 +245,6 @@ export class Exhaustive implements Strategy {
       isBarrier: false,
       from: this.#index.count,
       to: this.#index.count,
-      sleepers: before === null || this.#options.reduction === "none" ? EMPTY : this.#stillAsleep(before),
-      tried: EMPTY,
     };
   }
 
@@ -285,12 +263,11 @@ export class Exhaustive implements Strategy {
   /** Step 1. */
   #first(point: Point): Agent {
     const { enabled, last, holds } = point;
-    const asleep = asleepAt(point);
     const own = last === NO_CORE ? 0 : enabled & agentsOf(last, CORE_ROLES);
     const others = enabled & ~MACHINE_BITS & ~own;
     // A core that spins comes last.
     for (const wanted of [holds ? own : others, others, enabled & ~own, own]) {
-      for (let left = wanted & ~asleep; left !== 0; left &= left - 1) {
+      for (let left = wanted; left !== 0; left &= left - 1) {
         const agent = lowest(left);
         if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
       }
@@ -300,7 +277,7 @@ export class Exhaustive implements Strategy {
 
   /** Step 5: what is asked for at a point, within the bound, and not done yet. */
   #untried(point: Point): Agent {
-    for (let left = point.asked & ~point.done & ~asleepAt(point); left !== 0; left &= left - 1) {
+    for (let left = point.asked & ~point.done; left !== 0; left &= left - 1) {
       const agent = lowest(left);
       if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
       point.done |= 1 << agent;
@@ -459,39 +436,6 @@ export class Exhaustive implements Strategy {
     if (wanted === 0) wanted = enabled & agentsOf(core, ALL_ROLES);
     point.asked |= wanted === 0 ? enabled : wanted;
   }
-
-  // Sleep sets
-
-  #maySleep({ agent, last, holds }: Point): boolean {
-    if (this.#options.reduction === "none") return false;
-    return isCore(agent) ? holds && coreOf(agent) === last : holds || coreOf(agent) !== last;
-  }
-
-  #sleeperOf({ agent, sends, from, to }: Point): Sleeper {
-    const touched = new Int32Array(to - from);
-    for (let entry = from; entry < to; entry++) {
-      touched[entry - from] = this.#index.placeOf(entry) * 2 + this.#index.changeOf(entry);
-    }
-    return { agent, sends, touched };
-  }
-
-  /** Those asleep at a point, and those tried there, that its event does not wake. */
-  #stillAsleep(point: Point): readonly Sleeper[] {
-    if (point.sleepers.length === 0 && point.tried.length === 0) return EMPTY;
-    return [...point.sleepers, ...point.tried].filter((sleeper) => !this.#wakes(point, sleeper));
-  }
-
-  #wakes(point: Point, { agent, sends, touched }: Sleeper): boolean {
-    const core = coreOf(agent);
-    const other = coreOf(point.agent);
-    if (other === core) return isCore(agent) || !isCore(point.agent) || point.isBarrier;
-    if (!isCore(agent) && (point.sends & (1 << core)) !== 0) return true;
-    if (!isCore(point.agent) && (sends & (1 << other)) !== 0) return true;
-    for (const each of touched) {
-      if (this.#index.conflictsFrom(point.from, each >> 1, (each & 1) as 0 | 1)) return true;
-    }
-    return false;
-  }
 }
 
 /** Every agent that is no core. */
@@ -511,12 +455,6 @@ function agentsOf(core: number, roles: number): number {
 
 function lowest(bits: number): number {
   return 31 - Math.clz32(bits & -bits);
-}
-
-function asleepAt(point: Point): number {
-  let bits = 0;
-  for (const { agent } of point.sleepers) bits |= 1 << agent;
-  return bits;
 }
 
 /** Timers only fire where nothing else can go on: no virtual time passes while somebody does. */

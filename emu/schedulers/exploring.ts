@@ -40,7 +40,7 @@ export interface Choices {
 /** Chooses, at every event, even if there is one choice only; pure but for its own state, so that the same seed makes the same schedule. */
 export interface Strategy {
   readonly name: string;
-  /** @returns one of choices.agents[0 … count-1]; NO_AGENT: the run is of no further interest */
+  /** @returns one of choices.agents[0 … count-1] */
   choose(choices: Choices): Agent;
   /** A fallible allocation asks: shall it fail? */
   fails(): boolean;
@@ -214,7 +214,6 @@ export class ExploringScheduler implements CoreScheduler {
 
   /** The agent of the next event; NO_AGENT: the run is over, `end` says how. */
   #decide(): Agent {
-    if (this.end !== null) return NO_AGENT;
     if (this.#options.stops()) return this.#ended("stopped");
     const choices = this.#choices;
     const timers = this.#collect();
@@ -225,8 +224,7 @@ export class ExploringScheduler implements CoreScheduler {
     }
     if (this.events >= this.#options.maxEvents) return this.#fair();
     if (choices.count > 1) this.decisions++;
-    const agent = this.#strategy!.choose(choices);
-    return agent === NO_AGENT ? this.#ended("stopped") : agent;
+    return this.#strategy!.choose(choices);
   }
 
   #ended(end: ExplorationEnd): Agent {

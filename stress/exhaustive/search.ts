@@ -21,9 +21,8 @@ export interface SearchOptions extends WorldOptions {
 export interface SearchState {
   readonly preemptions: number;
   readonly failures: 0 | 1;
-  /** Schedules executed, and of them those given up because they repeat one. */
+  /** Schedules executed, in all. */
   readonly schedules: number;
-  readonly repeated: number;
   /** Choices not taken because of the bound. */
   readonly overBound: number;
   /** Times that the search was begun again because handlers were seen to touch something new. */
@@ -70,9 +69,9 @@ export class ExhaustiveSearch {
 
   get state(): SearchState {
     const { preemptions, failures } = this.#options;
-    const { schedules, repeated, overBound } = this.#search;
+    const { schedules, overBound } = this.#search;
     const isComplete = this.#isComplete;
-    return { preemptions, failures, schedules, repeated, overBound, restarts: this.#restarts, isComplete };
+    return { preemptions, failures, schedules, overBound, restarts: this.#restarts, isComplete };
   }
 
   /** Executes the next schedule. Null: there is none. @param explored called where everybody has parked */

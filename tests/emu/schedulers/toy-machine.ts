@@ -27,7 +27,6 @@ export interface ToyProgram {
 export interface ToySearch {
   readonly finals: ReadonlySet<string>;
   readonly schedules: number;
-  readonly repeated: number;
 }
 
 class ToyCore {
@@ -177,5 +176,5 @@ export function searchToy(
       if (final !== null) finals.add(final);
     } while (search.advance());
   } while (!search.isSettled);
-  return { finals, schedules: search.schedules, repeated: search.repeated };
+  return { finals, schedules: search.schedules };
 }
