@@ -126,12 +126,15 @@ export class FastKeeper {
   #dropRange(lo: number, hi: number, shift: number, tag: number): void {
     const { fast } = this;
     const words = this.#words;
-    const mask = -1 << shift;
+    const mask = shift < 32 ? -1 << shift : 0;
+    const maskHi = shift < 32 ? -1 : -1 << (shift - 32);
     const end = this.#list + words[this.#count];
     for (let i = this.#list; i < end; i++) {
       const at = words[i] + tag;
       const tagLo = fast[at];
-      if (tagLo !== FAST_INVALID && (tagLo & mask) === lo && fast[at + 1] === hi) fast[at] = FAST_INVALID;
+      if (tagLo !== FAST_INVALID && (tagLo & mask) === lo && (fast[at + 1] & maskHi) === hi) {
+        fast[at] = FAST_INVALID;
+      }
     }
   }
 

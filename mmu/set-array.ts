@@ -289,6 +289,11 @@ export class SetArray {
   evictAt(at: number): void {
     if (at < 0 || this.#words[at] === 0) return;
     this.#reportEviction(at);
+    this.dropAt(at);
+  }
+
+  /** Drops the valid entry at a word index. */
+  dropAt(at: number): void {
     const number = (at - this.#first) >> 3;
     const set = Math.floor(number / this.#ways);
     this.#remove(this.#headers + set * this.#headerStride, number - set * this.#ways, at);

@@ -37,6 +37,7 @@ export type TranslationCause =
   | "access-flag"
   | "address-size"
   | "alignment"
+  | "tlb-conflict"
   | "bus";
 
 /** The fault of the last translate() that returned FAULT. Not part of the saved state. */
