@@ -110,6 +110,12 @@ export class PhysicalMemory {
     this.i32[pa >>> 2] = value;
   }
 
+  /** write32() by a walker: whoever watches what kernel code accesses does not hear of it. @hot */
+  updateEntry32(pa: number, value: number): void {
+    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa);
+    this.i32[pa >>> 2] = value;
+  }
+
   /** Writes 64 bits from int32 halves, aligned. @hot */
   write64(pa: number, lo: number, hi: number): void {
     if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa);

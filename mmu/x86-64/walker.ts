@@ -213,7 +213,7 @@ export class Walker {
     const hi = this.#i32[slot + 1];
     if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) return this.#judge(level, lo, hi);
     const updated = lo | words[r + W_NEED];
-    this.#ram.write32((slot << 2) >>> 0, updated);
+    this.#ram.updateEntry32((slot << 2) >>> 0, updated);
     if (level === 1 || (lo & PTE_PS) !== 0) return this.#finish(level, updated, hi);
     return this.#descend(level, updated, hi);
   }

@@ -3,7 +3,7 @@
  * KernelObserver that it has; the fan calls, for each event, only the parts that listen to it.
  */
 import type { Kernel, KernelObserver, Memory } from "../../kernel/index.ts";
-import type { AccessSink } from "../../mmu/index.ts";
+import type { AccessSink, ObservedMemory } from "../../mmu/index.ts";
 import type { Report } from "./violation.ts";
 
 /** What a part judges. */
@@ -93,6 +93,22 @@ export function observerOf(listeners: readonly Partial<KernelObserver>[]): Kerne
   }
   if (!complete) throw new Error("observerOf: an event is not forwarded");
   return methods as unknown as KernelObserver;
+}
+
+/** Listeners whose own looks at memory are no accesses of kernel code: nobody hears of them. */
+export function quietly(ram: ObservedMemory, events: Partial<KernelObserver>): Partial<KernelObserver> {
+  const methods: Record<string, Method> = {};
+  for (const name of METHODS) {
+    const method = (events[name] as Method | undefined)?.bind(events);
+    if (method === undefined) continue;
+    methods[name] = (a, b, c, d, e, f, g, h) => {
+      const { sink } = ram;
+      ram.sink = null;
+      method(a, b, c, d, e, f, g, h);
+      ram.sink = sink;
+    };
+  }
+  return methods as Partial<KernelObserver>;
 }
 
 /** What kernel code accesses, for every part that listens to it; null: none does. */

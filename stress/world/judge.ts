@@ -17,7 +17,15 @@ import {
 } from "../../kernel/index.ts";
 import type { LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
 import { Lifetime } from "../oracle/lifetime.ts";
-import { type EndState, type OraclePart, type OracleWorld, observerOf, sinkOf } from "../oracle/part.ts";
+import {
+  type EndState,
+  type OraclePart,
+  type OracleWorld,
+  observerOf,
+  quietly,
+  sinkOf,
+} from "../oracle/part.ts";
+import { Races } from "../oracle/races/index.ts";
 import { Structure } from "../oracle/structure.ts";
 import { Translations } from "../oracle/translations.ts";
 import { type Invariant, type Site, siteOf, type Violation } from "../oracle/violation.ts";
@@ -64,6 +72,7 @@ export class Judge {
     this.#kernel = kernel;
     this.#options = options;
     const off = new Set(options.withoutParts ?? []);
+    if (options.assertionsOff?.includes("data-race")) off.add("races");
     this.#parts = PARTS.filter(({ name }) => !off.has(name)).map(({ name, create }) =>
       create({
         kernel,
@@ -71,17 +80,22 @@ export class Judge {
         report: (violation) => this.#report(name, violation),
       }),
     );
-    const witness = this.#parts.find((part) => part instanceof Witness);
-    if (witness !== undefined) watchAccesses(machine, kernel, witness);
+    const ram = machine.ram as ObservedMemory;
+    const witness = this.#parts.find((part) => part instanceof Witness) ?? null;
+    const races = this.#parts.find((part) => part instanceof Races) ?? null;
+    watchAccesses(machine, kernel, witness, races);
     const own: Partial<KernelObserver> = {
       assertionFailed: (k, text, id) => this.#assertion(k, text, id),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
       lockContended: (k, at, cls) => this.#contended.set(k, { at, cls }),
       lockGranted: (k) => this.#contended.delete(k),
     };
-    const listeners = [own, ...this.#parts.map((part) => part.events)];
+    const listeners = [
+      own,
+      ...this.#parts.map((part) => ("range" in part ? part.events : quietly(ram, part.events))),
+    ];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
-    (machine.ram as ObservedMemory).sink = sinkOf(this.#parts);
+    ram.sink = sinkOf(this.#parts);
   }
 
   /** The start state is reached. */
@@ -95,7 +109,7 @@ export class Judge {
     this.#found = null;
     this.#contended.clear();
     this.#stopsAtExit = false;
-    for (const part of this.#parts) part.start();
+    this.#quietly((part) => part.start());
   }
 
   /** Something is wrong: the run need not go on. */
@@ -143,7 +157,16 @@ export class Judge {
   }
 
   #tellEnd(state: EndState): void {
-    for (const part of this.#parts) part.atEnd?.(state);
+    this.#quietly((part) => part.atEnd?.(state));
+  }
+
+  /** What parts look at outside the run is no access of kernel code. */
+  #quietly(act: (part: OraclePart) => void): void {
+    const ram = this.#machine.ram as ObservedMemory;
+    const { sink } = ram;
+    ram.sink = null;
+    for (const part of this.#parts) act(part);
+    ram.sink = sink;
   }
 
   #checkFailed(status: number): void {
@@ -196,25 +219,33 @@ export class Judge {
 const PARTS: readonly { readonly name: string; create(world: OracleWorld): OraclePart }[] = [
   { name: "structure", create: (world) => new Structure(world) },
   { name: "lifetime", create: (world) => new Lifetime(world) },
+  { name: "races", create: (world) => new Races(world) },
   { name: "translations", create: (world) => new Translations(world) },
   { name: "witness", create: (world) => new Witness(world) },
 ];
 
-/** The witness hears of every access of user code and of user copies: of the addresses that a process has. */
-function watchAccesses(machine: Machine, kernel: Kernel, witness: Witness): void {
+/**
+ * The witness hears of every access of user code and of user copies, of the addresses that a process has; the race
+ * detector of every walk.
+ */
+function watchAccesses(machine: Machine, kernel: Kernel, witness: Witness | null, races: Races | null): void {
+  const ram = machine.ram as ObservedMemory;
   const { map } = (kernel.memory as Memory).frames;
   for (const core of machine.cores) {
     core.budget.observer = {
       used: (pa, kind, lo, hi) => {
-        if (machine.model.isPermanentMapping(lo, hi)) return;
+        if (witness === null || machine.model.isPermanentMapping(lo, hi)) return;
         const { task } = kernel.current[core.id]!;
         if (task === null || task.mm === NULL) return;
         const frame = pa >>> 12;
         const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
-        const allocation = pageAllocation.get(machine.ram, map.page(frame));
+        const { sink } = ram;
+        ram.sink = null;
+        const allocation = pageAllocation.get(ram, map.page(frame));
+        ram.sink = sink;
         witness.access(core.id, task.pid, task.mm, page, KINDS[kind], frame, allocation);
       },
-      walked: () => {},
+      walked: (slot) => races?.walked(core.id, slot),
       filled: () => {},
     };
   }

@@ -19,7 +19,7 @@ import { ATOMIC, CHECKED, type Discipline, IGNORED, LOCKLESS } from "./shadow.ts
 /** Not looked at. */
 export const ELSEWHERE = 0;
 const BOOT = 1;
-const TABLE = 2;
+export const TABLE = 2;
 const PAGES = 3;
 const PERCPU_AREA = 4;
 const STACK = 5;

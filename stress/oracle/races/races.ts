@@ -25,10 +25,11 @@ import type { OraclePart, OracleWorld } from "../part.ts";
 import { SiteLog, type SiteNote } from "../site-log.ts";
 import { siteOf } from "../violation.ts";
 import { Clocks } from "./clocks.ts";
-import { ELSEWHERE, Places } from "./places.ts";
+import { ELSEWHERE, Places, TABLE } from "./places.ts";
 import {
   ACCESS_NAMES,
   type AccessKind,
+  ALONE,
   COPY_READ,
   MARKED_READ,
   MARKED_WRITE,
@@ -157,6 +158,20 @@ export class Races implements OraclePart, AccessSink {
     const asked = kind === SINK_READ ? PLAIN_READ : PLAIN_WRITE;
     const end = (pa + bytes + 3) >>> 2;
     for (let word = pa >>> 2; word < end; word++) this.#word(core, word, asked);
+  }
+
+  /** A walk of the hardware on a core looks at an entry. @hot */
+  walked(core: number, slotPa: number): void {
+    if (this.#muted !== 0 || slotPa < 0 || this.#places.of[slotPa >>> 12] !== TABLE) return;
+    const word = slotPa >>> 2;
+    const other = this.#shadow.walked(core, word);
+    if (other === NO_CONFLICT) return;
+    const { conflictKind, conflictNote } = this.#shadow;
+    const { kernel } = this.#world;
+    const time = kernel.platform.cpus[core]!.clock;
+    const pid = kernel.current[core]?.task?.pid ?? 0;
+    const laterNote = this.#log.noteUser(core, pid, time, "", -1);
+    this.#violate({ word, earlier: conflictKind, earlierNote: conflictNote, later: PLAIN_READ, laterNote });
   }
 
   /** @hot */
@@ -303,16 +318,17 @@ export class Races implements OraclePart, AccessSink {
     if ((this.#muted & 1) !== 0) return;
     this.#muted |= 1;
     const { name, guard } = this.#places.nameOf(suspicion.word);
-    const earlier = `${ACCESS_NAMES[suspicion.earlier]} of ${name}`;
+    const before = suspicion.earlierNote === ALONE ? "walk" : ACCESS_NAMES[suspicion.earlier]!;
+    const earlier = `${before} of ${name}`;
     const later = `${ACCESS_NAMES[suspicion.later]} of ${name}`;
-    const text = `data race: ${later} (guard: ${guard}), not ordered with a ${ACCESS_NAMES[suspicion.earlier]}`;
-    const before = this.#log.site(suspicion.earlierNote);
-    const behind = this.#log.site(suspicion.laterNote);
+    const text = `data race: ${later} (guard: ${guard}), not ordered with a ${before}`;
+    const first = this.#log.site(suspicion.earlierNote);
+    const second = this.#log.site(suspicion.laterNote);
     this.#world.report({
       invariant: "I15",
       text,
-      earlier: before === null ? null : { ...before, what: earlier },
-      later: { ...(behind ?? siteOf(this.#world.kernel.running, later)), what: later },
+      earlier: first === null ? null : { ...first, what: earlier },
+      later: { ...(second ?? siteOf(this.#world.kernel.running, later)), what: later },
     });
   }
 }

@@ -225,6 +225,28 @@ export class Shadow {
     return conflict;
   }
 
+  /** A walk of the hardware on a core reads an entry: a step of its own, from which kernel code learns nothing. @hot */
+  walked(core: number, word: number): number {
+    const at = this.#record(word);
+    const records = this.#records;
+    const cores = this.#cores;
+    const { now } = this.#clocks;
+    const last = at + this.#lastAt;
+    let conflict = NO_CONFLICT;
+    for (let other = 0; other < cores; other++) {
+      if (other === core || records[last + PLAIN_WRITE * cores + other]! <= now[core * cores + other]!)
+        continue;
+      const before = records[at + this.#noteAt + PLAIN_WRITE * cores + other]!;
+      if (this.#claim(before, word >>> 1)) continue;
+      conflict = other;
+      this.conflictKind = PLAIN_WRITE;
+      this.conflictNote = before;
+    }
+    records[last + PLAIN_READ * cores + core] = now[core * cores + core]!;
+    records[at + this.#noteAt + PLAIN_READ * cores + core] = ALONE;
+    return conflict;
+  }
+
   /** The step's mark goes to these 8 bytes; false: it is spent. @hot */
   #claim(note: number, unit: number): boolean {
     if (note === ALONE || this.#lastNote - note >= STEPS) return true;

@@ -83,7 +83,8 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
           first = end;
           continue;
         }
-        assertionsOff.push(assertion.signature.replace(/^I15 assertions: /, ""));
+        const name = assertion.signature.replace(/^I15 assertions: /, "");
+        assertionsOff.push(name.startsWith("I15 races: ") ? "data-race" : name);
         unit = openCatchUnit(scenario, design, assertionsOff, depth);
         first = 1;
       }
