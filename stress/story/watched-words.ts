@@ -32,8 +32,10 @@ export interface WatchedWord {
 
 /** Of struct tlb_state; an architecture without one has none of them. */
 const PER_CORE = [
-  { field: "cpu_tlbstate.loaded_mm", name: "loaded_mm", form: "mm" },
-  { field: "cpu_tlbstate.is_lazy", name: "is_lazy", form: "number" },
+  { field: /^cpu_tlbstate\.loaded_mm$/, name: "loaded_mm", form: "mm" },
+  { field: /^cpu_tlbstate\.is_lazy$/, name: "is_lazy", form: "number" },
+  { field: /^cpu_tlbstate\.ctxs\[(\d+)\]\.tlb_gen$/, name: "own tlb_gen", form: "number" },
+  { field: /^cpu_tlbstate\.ctxs\[(\d+)\]\.ctx_id$/, name: "ctx_id", form: "number" },
 ] as const;
 
 const VMA_WORDS = [
@@ -60,15 +62,13 @@ export class WatchedWords {
     }
     for (const cpu of kernel.platform.cpus) {
       for (const { field, name, form } of PER_CORE) {
-        const found = PERCPU.fields.find((each) => each.name === field);
-        if (found === undefined) continue;
-        this.#add({
-          name,
-          pa: found.at(percpuOf(kernel, cpu.id)),
-          form,
-          writeWeight: 2,
-          readWeight: () => 4,
-        });
+        for (const found of PERCPU.fields) {
+          const slot = field.exec(found.name)?.[1];
+          if (!field.test(found.name)) continue;
+          const pa = found.at(percpuOf(kernel, cpu.id));
+          const full = slot === undefined ? name : `${name} of slot ${slot}`;
+          this.#add({ name: full, pa, form, writeWeight: 2, readWeight: () => (slot === undefined ? 4 : 3) });
+        }
       }
     }
   }

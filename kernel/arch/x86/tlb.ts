@@ -33,7 +33,7 @@ import {
   NULL,
   type PtrField,
   StructLayout,
-  U64Field,
+  type U64Field,
   type VpnField,
 } from "../../struct.ts";
 
@@ -44,19 +44,20 @@ export const SINGLE_PAGE_FLUSH_CEILING = 33;
 /** Value of loaded_mm while CR3 changes; no valid pointer. */
 export const LOADED_MM_SWITCHING: KPtr = kptrOf(1);
 
-const SLOT_BYTES = 16;
+/** A context slot (struct tlb_context), at slotOf(). */
+const SLOT: StructLayout = new StructLayout("tlb_context");
+export const slotCtxId: U64Field = SLOT.u64("ctx_id", "own core, interrupts off");
+export const slotTlbGen: U64Field = SLOT.u64("tlb_gen", "own core, interrupts off");
+const SLOT_BYTES: number = SLOT.sizeBytes;
 
 /** struct tlb_state of each core. */
 export const loadedMm: PtrField = PERCPU.ptr("cpu_tlbstate.loaded_mm", "own core, interrupts off");
 export const loadedMmAsid: I32Field = PERCPU.i32("cpu_tlbstate.loaded_mm_asid", "own core, interrupts off");
 export const nextAsid: I32Field = PERCPU.i32("cpu_tlbstate.next_asid", "own core, interrupts off");
-const CTXS: number = PERCPU.bytes(SLOT_BYTES * TLB_NR_DYN_ASIDS);
+const CTXS: number = PERCPU.embed("cpu_tlbstate.ctxs[0]", SLOT);
+for (let asid = 1; asid < TLB_NR_DYN_ASIDS; asid++) PERCPU.embed(`cpu_tlbstate.ctxs[${asid}]`, SLOT);
 /** Read by flushers of other cores (cpu_tlbstate_shared). */
 export const isLazy: I32Field = PERCPU.i32("cpu_tlbstate.is_lazy", "own core; flushers");
-
-/** Fields of a context slot, at slotOf(). */
-export const slotCtxId: U64Field = new U64Field("ctx_id", 0, "own core, interrupts off");
-export const slotTlbGen: U64Field = new U64Field("tlb_gen", 8, "own core, interrupts off");
 
 /** struct flush_tlb_info of each core: one flush at a time, as preemption is off. */
 const INFO: StructLayout = new StructLayout("flush_tlb_info");
