@@ -1,0 +1,96 @@
+/** Exhaustive search of scenarios: the same final states with and without reduction, and bugs that lie within the bound. */
+import { describe, expect, it } from "vitest";
+import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
+import { Replay } from "../../../emu/schedulers/index.ts";
+import { ExhaustiveSearch, finalState, type SearchOptions } from "../../../stress/exhaustive/index.ts";
+import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
+import { World } from "../../../stress/world/index.ts";
+
+type Wanted = Partial<Pick<SearchOptions, "preemptions" | "reduction" | "failures" | "design">>;
+
+function optionsOf(name: string, wanted: Wanted): SearchOptions {
+  const scenario = findScenario(name);
+  const model = MACHINE_MODELS.find((each) => each.name === scenario.machine)!;
+  return {
+    model,
+    scenario,
+    image: readScenario(model.arch, scenario),
+    design: "spf-mm",
+    tlb: "typical",
+    preemptions: 2,
+    reduction: "bounded",
+    failures: 0,
+    seed: 1,
+    ...wanted,
+  };
+}
+
+/** All final states, violations included. */
+function finalsOf(name: string, wanted: Wanted): { finals: string[]; schedules: number } {
+  const search = new ExhaustiveSearch(optionsOf(name, wanted));
+  const finals = new Set<string>();
+  for (;;) {
+    const result = search.next(() => finals.add(finalState(search.world)));
+    if (result === null) break;
+    if (result.judgement !== null) finals.add(result.judgement.text);
+  }
+  expect(search.state.isComplete).toBe(true);
+  return { finals: [...finals].sort(), schedules: search.state.schedules };
+}
+
+describe("the final states of a scenario", () => {
+  it.each([
+    ["two-faults", "spf-mm", 1, 4],
+    ["two-faults", "classic", 1, 3],
+    ["fault-vs-munmap", "spf-mm", 0, 2],
+    ["dirty-vs-mprotect", "spf-mm", 0, 2],
+    ["load-vs-discard", "classic", 0, 2],
+  ] as const)(
+    "are the same with the reduction: %s under %s, %d preemptions",
+    (name, design, preemptions, least) => {
+      const all = finalsOf(name, { design, preemptions, reduction: "none" });
+      const reduced = finalsOf(name, { design, preemptions, reduction: "bounded" });
+      expect(reduced.finals).toEqual(all.finals);
+      expect(reduced.finals.length).toBeGreaterThanOrEqual(least);
+      expect(reduced.schedules * 2).toBeLessThan(all.schedules + 8);
+    },
+  );
+
+  it("are more with more preemptions", () => {
+    const sizes = [0, 1, 2].map((preemptions) => finalsOf("two-faults", { preemptions }).finals.length);
+    expect(sizes[0]).toBeLessThan(sizes[1]!);
+    expect(sizes[1]).toBeLessThan(sizes[2]!);
+  });
+});
+
+describe("a search", () => {
+  it("finds the missing check of sequence counts within one preemption, and its schedule replays", () => {
+    const options = optionsOf("fault-vs-munmap", { design: "spf-mm+A01", preemptions: 1 });
+    const search = new ExhaustiveSearch(options);
+    let result = search.next();
+    while (result !== null && result.judgement === null) result = search.next();
+    expect(result?.judgement?.invariant).toBe("I1");
+    const again = new World(options).run(new Replay(result!.recorded), { seed: options.seed });
+    expect(again.judgement?.text).toBe(result!.judgement!.text);
+    expect(again.traceHash).toBe(result!.traceHash);
+  });
+
+  it("does not find it without preemptions", () => {
+    const search = new ExhaustiveSearch(
+      optionsOf("fault-vs-munmap", { design: "spf-mm+A01", preemptions: 0 }),
+    );
+    for (let result = search.next(); result !== null; result = search.next())
+      expect(result.judgement).toBeNull();
+    expect(search.state.isComplete).toBe(true);
+  });
+
+  it("makes each allocation fail in its turn if it may", () => {
+    const failed = new Set<number>();
+    const search = new ExhaustiveSearch(optionsOf("switch-vs-discard", { preemptions: 0, failures: 1 }));
+    for (let result = search.next(); result !== null; result = search.next()) {
+      for (const ordinal of result.recorded.failures) failed.add(ordinal);
+      expect(result.recorded.failures.length).toBeLessThan(2);
+    }
+    expect(failed.has(0)).toBe(true);
+  });
+});
