@@ -8,7 +8,9 @@
 import { parseArgs } from "node:util";
 import { formatTable } from "../../../emu/cli/table.ts";
 import { Progress } from "../../../emu/cli/terminal.ts";
+import { UserError } from "../../../emu/user-error.ts";
 import { MUTATIONS, ORDER_ONLY } from "../../../kernel/index.ts";
+import type { Unit } from "../../../stress/campaign/index.ts";
 import { scenarios } from "../../../stress/scenarios/index.ts";
 import { openCatchUnit } from "./catch.ts";
 import { EXPLAINED } from "./survivors.ts";
@@ -42,18 +44,25 @@ const outcomes = chosen.map((mutation) => {
 });
 progress.clear();
 
-/** All scenarios in turns until one of them shows something. */
+/** All scenarios in turns until one of them shows something; a kernel that does not get to a start shows enough. */
 function attack(id: string, kind: string, design: string): Outcome {
-  const units = scenarios().map((scenario) => openCatchUnit(scenario, design, []));
+  const all = scenarios();
+  const units: Unit[] = [];
   let runs = 0;
   for (let first = 1; first <= maxRuns; first += PART_RUNS) {
     const end = Math.min(first + PART_RUNS, maxRuns + 1);
-    for (const [at, unit] of units.entries()) {
-      const result = unit.run({ first, end, stride: 1, known: [] });
+    for (const [at, scenario] of all.entries()) {
+      try {
+        units[at] ??= openCatchUnit(scenario, design, []);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return { id, kind, scenario: scenario.name, signature: `no start: ${error.line}`, runs };
+      }
+      const result = units[at].run({ first, end, stride: 1, known: [] });
       runs += result.runs;
       const [finding] = result.findings;
       if (finding !== undefined) {
-        return { id, kind, scenario: scenarios()[at]!.name, signature: finding.signature, runs };
+        return { id, kind, scenario: scenario.name, signature: finding.signature, runs };
       }
     }
   }
