@@ -1,4 +1,5 @@
 /** The public face of mmu/: memory and translation. */
+export * from "./aarch64/index.ts";
 export * from "./address.ts";
 export * from "./fast-tlb.ts";
 export * from "./ledger.ts";

@@ -4,7 +4,7 @@
  * event; no data page of Device memory or under SCTLR_EL1.A, where alignment is checked; none by a tagged address.
  */
 import type { FastKeeper } from "../fast-keeper.ts";
-import { FRAME_CODE, FRAME_DIRTY, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";
+import { FRAME_CODE, FRAME_DIRTY, FRAME_MONITORED, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";
 import { ATTRIBUTE_HELD_FAST, ENTRY_ATTRIBUTES } from "../set-array.ts";
 import { type EventBudget, FETCH, IMPLICIT, SUPERVISOR, WRITE } from "../translation.ts";
 import { SCTLR_HI_EPAN } from "./descriptors.ts";
@@ -55,7 +55,7 @@ export class Admission {
     let writable = 0;
     if (kind === WRITE) {
       this.#ram.frameFlags[frame] = flags | FRAME_DIRTY;
-      writable = (flags & FRAME_CODE) === 0 && (attributes & ATTRIBUTE_DIRTY) !== 0 ? 1 : 0;
+      writable = (flags & (FRAME_CODE | FRAME_MONITORED)) === 0 && (attributes & ATTRIBUTE_DIRTY) !== 0 ? 1 : 0;
     } else if (flags === FRAME_DIRTY && (attributes & ATTRIBUTE_DIRTY) !== 0) {
       writable = isPermitted(words, attributes, WRITE, privilege) ? 1 : 0;
     }
