@@ -55,7 +55,8 @@ export class Admission {
     let writable = 0;
     if (kind === WRITE) {
       this.#ram.frameFlags[frame] = flags | FRAME_DIRTY;
-      writable = (flags & (FRAME_CODE | FRAME_MONITORED)) === 0 && (attributes & ATTRIBUTE_DIRTY) !== 0 ? 1 : 0;
+      writable =
+        (flags & (FRAME_CODE | FRAME_MONITORED)) === 0 && (attributes & ATTRIBUTE_DIRTY) !== 0 ? 1 : 0;
     } else if (flags === FRAME_DIRTY && (attributes & ATTRIBUTE_DIRTY) !== 0) {
       writable = isPermitted(words, attributes, WRITE, privilege) ? 1 : 0;
     }
