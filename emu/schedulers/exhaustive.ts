@@ -45,8 +45,6 @@ export interface EventWatch {
 export interface ExhaustiveOptions {
   /** At most MAX_CORES. */
   readonly cores: number;
-  /** Largest number of preemptions in a schedule. */
-  readonly preemptions: number;
   /** "none": every schedule within the bound, to compare with. */
   readonly reduction: "bounded" | "none";
   /** Exclusive bound of the places that events touch; the last one is the count of fallible allocations. */
@@ -97,6 +95,8 @@ export class Exhaustive implements Strategy {
   schedules = 0;
   /** Choices not taken because of the bound. */
   overBound = 0;
+  /** Largest number of preemptions in a schedule; changed before restart() only. */
+  bound = 0;
   /** Ordinal number of the fallible allocation that fails, or -1; changed before restart() only. */
   failing = -1;
   /** Fallible allocations of the present run. */
@@ -269,7 +269,7 @@ export class Exhaustive implements Strategy {
     for (const wanted of [holds ? own : others, others, enabled & ~own, own]) {
       for (let left = wanted; left !== 0; left &= left - 1) {
         const agent = lowest(left);
-        if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
+        if (point.preemptions + this.#costOf(point, agent) <= this.bound) return agent;
       }
     }
     return NO_AGENT;
@@ -279,7 +279,7 @@ export class Exhaustive implements Strategy {
   #untried(point: Point): Agent {
     for (let left = point.asked & ~point.done; left !== 0; left &= left - 1) {
       const agent = lowest(left);
-      if (point.preemptions + this.#costOf(point, agent) <= this.#options.preemptions) return agent;
+      if (point.preemptions + this.#costOf(point, agent) <= this.bound) return agent;
       point.done |= 1 << agent;
       this.overBound++;
     }

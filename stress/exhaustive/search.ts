@@ -2,6 +2,10 @@
  * Exhaustive search of one scenario under one design: every schedule of a world within the bound, but for those that the
  * reduction knows to be like another. What is not branched on: TLB content (the may-sets judge it), and when a timer
  * fires (where nothing else can go on).
+ *
+ * The bound is raised one by one (Musuvathi, Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded
+ * Programs", PLDI 2007): what is found is found with as few preemptions as it takes, and what handlers touch is mostly
+ * known before the largest search begins.
  */
 import { Exhaustive } from "../../emu/schedulers/index.ts";
 import { type RunResult, World, type WorldOptions } from "../world/world.ts";
@@ -59,11 +63,12 @@ export class ExhaustiveSearch {
     });
     this.#search = new Exhaustive({
       cores: this.world.machine.cores.length,
-      preemptions: options.preemptions,
       reduction: options.reduction,
       places: footprints!.places,
       watch: footprints!,
     });
+    // Without the reduction there is nothing to learn from smaller bounds.
+    if (options.reduction === "none") this.#search.bound = options.preemptions;
     footprints!.attach(this.#search);
   }
 
@@ -104,9 +109,9 @@ export class ExhaustiveSearch {
     }
     if (search.advance()) return true;
     if (!search.isSettled) return this.#again();
-    const fails = this.#options.failures === 1 && search.failing + 1 < this.#allocations;
-    if (!fails) return false;
-    search.failing++;
+    if (search.bound < this.#options.preemptions) search.bound++;
+    else if (this.#options.failures === 1 && search.failing + 1 < this.#allocations) search.failing++;
+    else return false;
     this.#restart();
     return true;
   }

@@ -159,12 +159,12 @@ describe("the reduced search", () => {
 
 describe("the search", () => {
   it("takes no more cores than a set of agents has room for", () => {
-    const options = { preemptions: 0, reduction: "bounded", places: 1, watch: null } as const;
+    const options = { reduction: "bounded", places: 1, watch: null } as const;
     expect(() => new Exhaustive({ ...options, cores: MAX_CORES + 1 })).toThrow(RangeError);
   });
 
   it("says so if a run does not repeat itself", () => {
-    const search = new Exhaustive({ cores: 2, preemptions: 1, reduction: "none", places: 1, watch: null });
+    const search = new Exhaustive({ cores: 2, reduction: "none", places: 1, watch: null });
     const choose = (agents: number[], current: number): number =>
       search.choose({
         agents: Int32Array.from(agents),

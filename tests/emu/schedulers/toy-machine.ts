@@ -157,15 +157,16 @@ export class ToyMachine implements EventWatch {
 /** All schedules of a program that the search finds. */
 export function searchToy(
   program: ToyProgram,
-  options: Pick<ExhaustiveOptions, "preemptions" | "reduction">,
+  options: Pick<ExhaustiveOptions, "reduction"> & { readonly preemptions: number },
 ): ToySearch {
   const machine = new ToyMachine(program);
   const search = new Exhaustive({
-    ...options,
+    reduction: options.reduction,
     cores: program.cores.length,
     places: program.words + 1,
     watch: machine,
   });
+  search.bound = options.preemptions;
   machine.search = search;
   let finals = new Set<string>();
   do {

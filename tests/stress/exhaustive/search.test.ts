@@ -64,8 +64,8 @@ describe("the final states of a scenario", () => {
 });
 
 describe("a search", () => {
-  it("finds the missing check of sequence counts within one preemption, and its schedule replays", () => {
-    const options = optionsOf("fault-vs-munmap", { design: "spf-mm+A01", preemptions: 1 });
+  it("finds the missing check of sequence counts within two preemptions, and its schedule replays", () => {
+    const options = optionsOf("fault-vs-munmap", { design: "spf-mm+A01" });
     const search = new ExhaustiveSearch(options);
     let result = search.next();
     while (result !== null && result.judgement === null) result = search.next();
