@@ -82,7 +82,7 @@ export interface KernelObserver {
   /** An object of a cache was handed out, or is given back (about to be poisoned). */
   objectAllocated(k: Context, cache: string, at: KPtr, bytes: number): void;
   objectFreed(k: Context, cache: string, at: KPtr, bytes: number): void;
-  /** The object allocator works on free objects between these two; no other code runs in between. */
+  /** An allocator works on free objects, or on free frames, between these two; no other code runs in between. */
   allocatorBegin(): void;
   allocatorEnd(): void;
   /** A frame was handed out, or given back (after it was poisoned). */

@@ -236,6 +236,7 @@ export class Frames {
       const wasEnabled = irqSave(k);
       yield* spinLock(k, this.#lock, ZONE_LOCK);
       const own = thisCpu(k);
+      k.kernel.observer?.allocatorBegin();
       for (let moved = 0; moved < PCP_BATCH; moved++) {
         const page = pcpFirst.get(this.ram, own);
         if (page === NULL) break;
@@ -243,6 +244,7 @@ export class Frames {
         pcpCount.add(this.ram, own, -1);
         this.#merge(this.map.pfn(page));
       }
+      k.kernel.observer?.allocatorEnd();
       spinUnlock(k, this.#lock, ZONE_LOCK);
       irqRestore(k, wasEnabled);
     }
@@ -273,6 +275,7 @@ export class Frames {
     const wasEnabled = irqSave(k);
     yield* spinLock(k, this.#lock, ZONE_LOCK);
     const own = thisCpu(k);
+    k.kernel.observer?.allocatorBegin();
     for (let taken = 0; taken < PCP_BATCH; taken++) {
       const pfn = this.#unlinkBlock(0);
       if (pfn < 0) break;
@@ -281,6 +284,7 @@ export class Frames {
       pcpFirst.set(this.ram, own, page);
       pcpCount.add(this.ram, own, 1);
     }
+    k.kernel.observer?.allocatorEnd();
     const page = this.tryAllocate(k);
     spinUnlock(k, this.#lock, ZONE_LOCK);
     irqRestore(k, wasEnabled);
