@@ -95,7 +95,7 @@ export interface Cpu {
 
 /** Why a machine stopped. */
 export interface StopReason {
-  readonly kind: "power-off" | "panic" | "triple-fault" | "limit" | "deadlock";
+  readonly kind: "power-off" | "panic" | "triple-fault" | "limit" | "deadlock" | "bad-program";
   readonly text: string;
   /** Status for the command line: the init program's exit status for power-off. */
   readonly status: number;

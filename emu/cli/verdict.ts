@@ -29,6 +29,8 @@ export function judge(session: Session, end: RunEnd): Verdict {
     lines.push("faultline: interrupted");
   } else if (reason.kind === "limit") {
     lines.push(`faultline: stopped: ${reason.text}; a larger --max-instructions or --timeout lets it go on`);
+  } else if (reason.kind === "bad-program") {
+    lines.push(`faultline: ${reason.text}`);
   } else if (!ended) {
     lines.push(`faultline: ${reason.kind}: ${reason.text}`);
   }

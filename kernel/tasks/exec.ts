@@ -9,12 +9,14 @@ import { type ElfImage, type ElfSegment, parseElf } from "../../emu/loader/index
 import { UserError } from "../../emu/user-error.ts";
 import type { Context, Work } from "../context.ts";
 import { COST_IRQ_MASK } from "../costs.ts";
+import { EEXIST, EPERM } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { irqRestore, irqSave } from "../locking/index.ts";
 import {
   allocateMm,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
   MAP_PRIVATE,
   memoryOf,
@@ -40,6 +42,8 @@ import { outOfMemory } from "./oom-kill.ts";
 import { processOf } from "./process-state.ts";
 import type { ImageSegment, ThreadGroup } from "./thread-group.ts";
 
+/** What the command line ends with. */
+const STATUS_BAD_PROGRAM = 2;
 const PAGE_BYTES = 4096;
 /** What a new stack has below its contents (setup_arg_pages: 128 KiB). */
 const STACK_EXPAND_PAGES = 32;
@@ -58,7 +62,10 @@ export function loadInit(kernel: Kernel): ElfImage | UserError {
   });
 }
 
-/** Executes the init program in the current task, which has no address space yet. Panics if it cannot. */
+/**
+ * Executes the init program in the current task, which has no address space yet. If that is not possible the machine
+ * stops: the program is the user's, and what is wrong with it is for the user to know.
+ */
 export function* execInit(k: Context, group: ThreadGroup): Work {
   const { kernel } = k;
   const memory = memoryOf(k);
@@ -70,9 +77,9 @@ export function* execInit(k: Context, group: ThreadGroup): Work {
   const path = argv[0] ?? "init";
   const arch = kernel.arch.process;
   const image = loadInit(kernel);
-  if (image instanceof UserError) return kernel.panic(k, `No working init found: ${image.line}`);
+  if (image instanceof UserError) return refuse(k, image.line);
   const mm = yield* allocateMm(k);
-  if (mm === NULL) return kernel.panic(k, "no memory for the init program");
+  if (mm === NULL) return refuse(k, tooLarge(path));
   yield* activateMm(k, mm);
   k.task!.comm = path.slice(path.lastIndexOf("/") + 1).slice(0, COMM_LENGTH);
   const baseVpn = image.positionIndependent ? alignedBase(arch.programBaseVpn, image.alignBytes) : 0;
@@ -130,7 +137,7 @@ function imageSegments(image: ElfImage, baseVpn: number): ImageSegment[] {
 function* mapSegment(k: Context, image: ElfImage, segment: ElfSegment, baseVpn: number): Work {
   const start = firstPage(segment, baseVpn);
   const pages = pastLastPage(segment, baseVpn) - start;
-  yield* mapFixed(k, start, pages, 0);
+  yield* mapFixed(k, start, pages, 0, "a segment");
   const inPage = Number(segment.va & 4095n);
   const from = segment.fileOffset - inPage;
   const fileEnd = segment.fileOffset + segment.fileBytes;
@@ -145,20 +152,37 @@ function* mapSegment(k: Context, image: ElfImage, segment: ElfSegment, baseVpn: 
   const { lo, hi } = halves(BigInt(start) << 12n);
   const length = halves(BigInt(pages) << 12n);
   const error = yield* mprotect(k, lo, hi, length.lo, length.hi, prot, -1);
-  if (error !== 0) k.kernel.panic(k, `exec: mprotect failed with ${error}`);
+  if (error !== 0) refuse(k, tooLarge(image.name));
 }
 
-function* mapFixed(k: Context, start: number, pages: number, extraFlags: number): Work {
+/** MAP_FIXED_NOREPLACE, as load_elf_binary() has it since 4.17: nothing is mapped over something else. */
+function* mapFixed(k: Context, start: number, pages: number, extraFlags: number, what: string): Work {
   const { lo, hi } = halves(BigInt(start) << 12n);
   const length = halves(BigInt(pages) << 12n);
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | extraFlags;
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | extraFlags;
   const result = yield* mmapAnonymous(k, lo, hi, length.lo, length.hi, PROT_READ | PROT_WRITE, flags);
-  if (result < 0) k.kernel.panic(k, `exec: mapping ${pages} pages failed with ${result}`);
+  if (result >= 0) return;
+  const name = k.task!.comm;
+  const at = `0x${(BigInt(start) << 12n).toString(16)}`;
+  if (result === -EPERM)
+    refuse(k, `${name}: ${what} at ${at} lies below the lowest address that may be mapped; link it higher`);
+  else if (result === -EEXIST)
+    refuse(k, `${name}: ${what} at ${at} lies where something else is; link it elsewhere`);
+  else refuse(k, tooLarge(name));
 }
 
 function* store(k: Context, at: bigint, bytes: Uint8Array): Work {
   const { lo, hi } = halves(at);
-  if ((yield* copyToUser(k, lo, hi, bytes)) !== 0) k.kernel.panic(k, "exec: no memory for the program");
+  if ((yield* copyToUser(k, lo, hi, bytes)) !== 0) refuse(k, tooLarge(k.task!.comm));
+}
+
+/** The machine stops before the program runs: bad usage, not a defect of the kernel. */
+function refuse(k: Context, text: string): void {
+  k.cpu.stopMachine({ kind: "bad-program", text, status: STATUS_BAD_PROGRAM });
+}
+
+function tooLarge(name: string): string {
+  return `${name}: does not fit the machine's memory; give it more with --mem`;
 }
 
 /** mm->start_code and its kin, and the break right after the last segment. */
@@ -197,7 +221,7 @@ function* makeStack(
   processOf(k.task!).group.table.random.fill(random);
   const { sp, bytes } = buildStack(k, image, { ...program, random, top: BigInt(top) << 12n });
   const pages = Math.ceil(bytes.length / PAGE_BYTES) + STACK_EXPAND_PAGES;
-  yield* mapFixed(k, top - pages, pages, MAP_GROWSDOWN);
+  yield* mapFixed(k, top - pages, pages, MAP_GROWSDOWN, "the stack");
   yield* store(k, sp, bytes);
   if (image.stackExecutable) {
     const { lo, hi } = halves(BigInt(top - pages) << 12n);

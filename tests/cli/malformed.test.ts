@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -38,4 +38,39 @@ describe("faultline run with a malformed program file", () => {
       expect(stderr).toMatch(says);
     },
   );
+});
+
+describe("faultline run with a sound file that no address space takes", () => {
+  const folder = mkdtempSync(join(tmpdir(), "faultline-unfit-"));
+  const path = join(folder, "hello");
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const hello = readFileSync(new URL("../../userland/bin/x86-64/hello", import.meta.url));
+
+  /** Offset of a program header; p_vaddr lies 16 bytes in, p_memsz 40. */
+  const header = (index: number): number =>
+    Number(hello.readBigUInt64LE(32)) + index * hello.readUInt16LE(54);
+
+  it.each([
+    { name: "a segment at 0", index: 0, field: 16, value: 0n, says: /below the lowest address/ },
+    { name: "a segment at 0x1000", index: 0, field: 16, value: 0x1000n, says: /below the lowest address/ },
+    {
+      name: "a segment in the stack",
+      index: 0,
+      field: 16,
+      value: 0x7fff_ffff_e000n,
+      says: /where something else is/,
+    },
+    { name: "more memory than there is", index: 2, field: 40, value: 250n << 20n, says: /does not fit/ },
+  ])("answers $name by one line and status 2", async ({ index, field, value, says }) => {
+    const bytes = Buffer.from(hello);
+    const type = bytes.readUInt32LE(header(index));
+    expect(type).toBe(1);
+    bytes.writeBigUInt64LE(value, header(index) + field);
+    if (field === 16) bytes.writeBigUInt64LE(value, header(index) + 24);
+    writeFileSync(path, bytes);
+    const { status, stdout, stderr } = await commandLine(["run", path]);
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^faultline: [^\n]+\n$/);
+    expect(stderr).toMatch(says);
+  });
 });
