@@ -14,8 +14,10 @@ import type { PhysAddr } from "./address.ts";
 export const FRAME_DIRTY = 1;
 /** A backend holds code decoded from this frame. */
 export const FRAME_CODE = 2;
-/** A watchpoint or an exclusive reservation lies in this frame. */
+/** A watchpoint lies in this frame. */
 export const FRAME_WATCHED = 4;
+/** A core's exclusive monitor may hold an address in this frame. */
+export const FRAME_MONITORED = 8;
 
 const WASM_PAGE_BYTES = 65536;
 const MAX_BYTES = 65536 * WASM_PAGE_BYTES;
@@ -44,6 +46,8 @@ export class PhysicalMemory {
    * by whoever writes.
    */
   onWatchedWrite: (pa: number, lengthBytes: number) => void = () => {};
+  /** The same for frames marked FRAME_MONITORED. */
+  onMonitoredWrite: (pa: number, lengthBytes: number) => void = () => {};
   readonly #memory: WebAssembly.Memory;
 
   /**
@@ -131,7 +135,9 @@ export class PhysicalMemory {
 
   /** Marks one frame before a write of at most eight bytes inside it. */
   beforeWrite(pa: number): void {
-    if (this.#mark(pa >>> 12) & FRAME_WATCHED) this.onWatchedWrite(pa, 8);
+    const flags = this.#mark(pa >>> 12);
+    if (flags & FRAME_WATCHED) this.onWatchedWrite(pa, 8);
+    if (flags & FRAME_MONITORED) this.onMonitoredWrite(pa, 8);
   }
 
   /** Fills bytes, at most to the end of RAM. */
@@ -156,6 +162,7 @@ export class PhysicalMemory {
     let flags = 0;
     for (let at = pa - (pa % 4096); at < pa + lengthBytes; at += 4096) flags |= this.#mark(at >>> 12);
     if (flags & FRAME_WATCHED) this.onWatchedWrite(pa, lengthBytes);
+    if (flags & FRAME_MONITORED) this.onMonitoredWrite(pa, lengthBytes);
   }
 
   /** Returns the flags that the frame had. */

@@ -15,6 +15,7 @@ import {
   type AccessKind,
   DONE,
   EventBudget,
+  FRAME_MONITORED,
   type PhysicalMemory,
   SUPERVISOR,
   SUSPENDED,
@@ -24,7 +25,7 @@ import {
   USER,
 } from "../../mmu/index.ts";
 import type { Cpu, KernelPort, StopReason } from "../hardware.ts";
-import { STATE_PC } from "../ir/index.ts";
+import { STATE_MONITOR, STATE_PC } from "../ir/index.ts";
 
 export type Phase = "execute" | "microcode" | "kernel" | "halted" | "parked";
 
@@ -185,6 +186,8 @@ export abstract class Core implements Cpu {
     this.waitAddress = saved.waitAddress;
     this.#waitValue = saved.waitValue;
     this.alignmentChecked = saved.alignmentChecked;
+    const monitor = this.state[STATE_MONITOR >> 2]!;
+    if (monitor !== 0) this.ram.frameFlags[monitor >>> 12]! |= FRAME_MONITORED;
     this.restoreArchitecture(saved.architecture);
   }
 

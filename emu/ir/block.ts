@@ -274,6 +274,13 @@ export class BlockBuilder {
   store64(address: I64, value: I64, access: MemoryAccess = {}): void {
     this.#emit("store64", [address, value], [memAttr(access)]);
   }
+  /** Result 0: stored. @param width 8, 16, 32 or 64 */
+  storeExclusive(address: I64, width: number, value: Value, access: MemoryAccess): I32 {
+    return this.#emit(`storex${width}` as Opcode, [address, value], [memAttr(access)]) as I32;
+  }
+  storeExclusivePair(address: I64, low: I64, high: I64, access: MemoryAccess): I32 {
+    return this.#emit("storex128", [address, low, high], [memAttr(access)]) as I32;
+  }
   /** @param ordering bits load-load 1, load-store 2, store-load 4, store-store 8 */
   fence(ordering: number): void {
     this.#emit("fence", [], [ordering]);
@@ -286,7 +293,7 @@ export class BlockBuilder {
   flagsOfCarry(operation: "adc" | "sbb", width: number, a: Value, b: Value, carry: I32): void {
     this.#emit(`flags.${operation}.${this.#types[a]}` as Opcode, [a, b, carry], [width]);
   }
-  flagsOfResult(operation: "logic" | "inc" | "dec", width: number, result: Value): void {
+  flagsOfResult(operation: "logic" | "logicc" | "inc" | "dec", width: number, result: Value): void {
     this.#emit(`flags.${operation}.${this.#types[result]}` as Opcode, [result], [width]);
   }
   /** @param count already masked to the instruction's range; 0 keeps the record */

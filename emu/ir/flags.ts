@@ -1,7 +1,8 @@
 /**
  * The lazy condition record. An arithmetic operation stores its kind and operands; predicates and the six
  * condition bits are computed from them when somebody asks. Neutral: AArch64's NZCV and x86's status flags are
- * both read from it (an architecture whose subtract carry is "no borrow" negates the predicate). The bit
+ * both read from it (an architecture whose subtract carry is "no borrow" keeps its carry inverted in the record, and
+ * uses `logicc` for logical results). The bit
  * positions of a materialised value are those of x86 RFLAGS, so that the most frequent reader pays nothing.
  */
 import { STATE_FLAGS_A, STATE_FLAGS_B, STATE_FLAGS_CARRY, STATE_FLAGS_KIND } from "./state.ts";
@@ -26,6 +27,7 @@ export const KIND_SBB = 28;
 export const KIND_SHL = 32;
 export const KIND_SHR = 36;
 export const KIND_SAR = 40;
+export const KIND_LOGICC = 44;
 
 /** Predicates, numbered so that the odd one is the negation of the even one before it. */
 export const CONDITIONS = [
@@ -141,8 +143,9 @@ function readFlags32(state: Int32Array, operation: number, width: number): numbe
       half = (a ^ b ^ result) & FLAG_A;
       break;
     case KIND_LOGIC:
+    case KIND_LOGICC:
       result = a;
-      carry = false;
+      carry = operation === KIND_LOGICC;
       overflow = false;
       break;
     case KIND_INC:
@@ -220,9 +223,10 @@ function readFlags64(state: Int32Array, operation: number): number {
       break;
     }
     case KIND_LOGIC:
+    case KIND_LOGICC:
       lo = aLo;
       hi = aHi;
-      carry = false;
+      carry = operation === KIND_LOGICC;
       overflow = false;
       break;
     case KIND_INC:

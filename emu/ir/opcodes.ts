@@ -9,6 +9,7 @@
  * Memory operations take a 64-bit guest virtual address. Their immediate `attr` is made by memAttr():
  * endianness, order, alignment class and segment class. A load with order `locked` is translated for writing and
  * opens a bus-locked sequence that the next `unlock` store of the same instruction closes; all of it is one event.
+ * An `exclusive` load sets the core's monitor; storex stores only while it holds, and clears it.
  * A load with order `modify` is a plain load whose page is translated for writing, because the instruction writes it back.
  */
 
@@ -144,12 +145,21 @@ export const SIGNATURES = {
   store16: ["i64 i32 #attr ! faults store", "low halfword"],
   store32: ["i64 i32 #attr ! faults store", "word"],
   store64: ["i64 i64 #attr ! faults store", "doubleword"],
+  storex8: [
+    "i64 i32 #attr -> i32 ! faults store",
+    "low byte, if the core's exclusive monitor holds: 0, else 1",
+  ],
+  storex16: ["i64 i32 #attr -> i32 ! faults store", "low halfword, likewise"],
+  storex32: ["i64 i32 #attr -> i32 ! faults store", "word, likewise"],
+  storex64: ["i64 i64 #attr -> i32 ! faults store", "doubleword, likewise"],
+  storex128: ["i64 i64 i64 #attr -> i32 ! faults store", "(address, low, high): 16 bytes, likewise"],
   fence: ["#int", "orders memory accesses: bits load-load 1, load-store 2, store-load 4, store-store 8"],
   "flags.add.i32": ["i32 i32 #width ! writes-flags", "record of a + b"],
   "flags.sub.i32": ["i32 i32 #width ! writes-flags", "record of a - b; carry is borrow"],
   "flags.adc.i32": ["i32 i32 i32 #width ! writes-flags", "record of a + b + carry (0 or 1)"],
   "flags.sbb.i32": ["i32 i32 i32 #width ! writes-flags", "record of a - b - borrow (0 or 1)"],
   "flags.logic.i32": ["i32 #width ! writes-flags", "record of a logical result: C = O = A = 0"],
+  "flags.logicc.i32": ["i32 #width ! writes-flags", "record of a logical result: C = 1, O = A = 0"],
   "flags.inc.i32": ["i32 #width ! reads-flags writes-flags", "record of a result of + 1; keeps C"],
   "flags.dec.i32": ["i32 #width ! reads-flags writes-flags", "record of a result of - 1; keeps C"],
   "flags.shl.i32": [
@@ -169,6 +179,7 @@ export const SIGNATURES = {
   "flags.adc.i64": ["i64 i64 i32 #width ! writes-flags", "record of a + b + carry (0 or 1)"],
   "flags.sbb.i64": ["i64 i64 i32 #width ! writes-flags", "record of a - b - borrow (0 or 1)"],
   "flags.logic.i64": ["i64 #width ! writes-flags", "record of a logical result: C = O = A = 0"],
+  "flags.logicc.i64": ["i64 #width ! writes-flags", "record of a logical result: C = 1, O = A = 0"],
   "flags.inc.i64": ["i64 #width ! reads-flags writes-flags", "record of a result of + 1; keeps C"],
   "flags.dec.i64": ["i64 #width ! reads-flags writes-flags", "record of a result of - 1; keeps C"],
   "flags.shl.i64": [
@@ -232,27 +243,36 @@ export type Transfer = (typeof TRANSFERS)[number];
 
 export const ORDERS = ["plain", "acquire", "release", "exclusive", "locked", "unlock", "modify"] as const;
 export type Order = (typeof ORDERS)[number];
-export const ALIGNMENTS = ["any", "natural", "checked"] as const;
-/** `natural`: misaligned accesses fault always; `checked`: when the regime's alignment check is on. */
+export const ALIGNMENTS = ["any", "natural", "checked", "pair"] as const;
+/**
+ * `natural`: misaligned accesses fault always; `checked`: when the regime's alignment check is on; `pair`: the first
+ * of two accesses of one size, whose address must be a multiple of both.
+ */
 export type Alignment = (typeof ALIGNMENTS)[number];
 export const SEGMENTS = ["data", "stack"] as const;
 /** Which of the frontend's address-fault causes applies (x86: #GP or #SS for a non-canonical address). */
 export type Segment = (typeof SEGMENTS)[number];
+
+export const PRIVILEGES = ["current", "user"] as const;
+/** `user`: translated as if the core were at user privilege. */
+export type Privilege = (typeof PRIVILEGES)[number];
 
 export interface MemoryAccess {
   readonly endian?: "little" | "big";
   readonly order?: Order;
   readonly alignment?: Alignment;
   readonly segment?: Segment;
+  readonly privilege?: Privilege;
 }
 
-/** Bits: 0 big-endian, 3:1 order, 5:4 alignment, 6 stack segment. */
+/** Bits: 0 big-endian, 3:1 order, 5:4 alignment, 6 stack segment, 7 user privilege. */
 export function memAttr(access: MemoryAccess): number {
   return (
     (access.endian === "big" ? 1 : 0) |
     (ORDERS.indexOf(access.order ?? "plain") << 1) |
     (ALIGNMENTS.indexOf(access.alignment ?? "any") << 4) |
-    (access.segment === "stack" ? 64 : 0)
+    (access.segment === "stack" ? 64 : 0) |
+    (access.privilege === "user" ? 128 : 0)
   );
 }
 
@@ -262,6 +282,7 @@ export function memAccess(attr: number): Required<MemoryAccess> {
     order: ORDERS[(attr >> 1) & 7]!,
     alignment: ALIGNMENTS[(attr >> 4) & 3]!,
     segment: attr & 64 ? "stack" : "data",
+    privilege: attr & 128 ? "user" : "current",
   };
 }
 

@@ -182,6 +182,7 @@ function isOpcode(name: string): name is Opcode {
 function accessPart(suffix: string): MemoryAccess | null {
   if (suffix === "le") return { endian: "little" };
   if (suffix === "be") return { endian: "big" };
+  if (suffix === "user") return { privilege: "user" };
   const order = ORDERS.find((known) => known === suffix);
   if (order !== undefined) return { order };
   const alignment = ALIGNMENTS.find((known) => known === suffix);

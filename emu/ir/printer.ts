@@ -56,6 +56,7 @@ function printAttributes(attr: number): string {
   }
   const words = [
     access.segment === "data" ? "" : ".stack",
+    access.privilege === "current" ? "" : ".user",
     access.order === "plain" ? "" : `.${access.order}`,
     access.alignment === "any" ? "" : `.${access.alignment}`,
     access.endian === "little" ? ".le" : ".be",

@@ -10,7 +10,8 @@
  *    32  access phase (i32)  1: the first half of a page-crossing access is translated; 2: that of an instruction
  *    36  access pa (i32)     its physical address
  *    40  locked (i32)        a bus-locked sequence is open
- *    44  reserved
+ *    44  monitor (i32)       of exclusive accesses: physical address of the granule, bit 0 set; 0 if open
+ *    48  exclusive data      16 bytes of a storex128 on their way; its or another storex's result
  */
 export const STATE_PC = 0;
 export const STATE_FLAGS_KIND = 8;
@@ -20,6 +21,8 @@ export const STATE_FLAGS_B = 24;
 export const STATE_ACCESS_PHASE = 32;
 export const STATE_ACCESS_FIRST_PA = 36;
 export const STATE_LOCKED = 40;
+export const STATE_MONITOR = 44;
+export const STATE_EXCLUSIVE_DATA = 48;
 /** First byte that frontends may use. */
 export const STATE_FRONTEND_BASE = 64;
 /** Bytes reserved for all slots of a frontend, the vector and floating-point area included. */

@@ -35,7 +35,8 @@ import { MAX_TEMPS, STATE_FRONTEND_BASE, STATE_TEMPS_BASE } from "./state.ts";
 const PAGE_BYTES = 4096n;
 
 const ORDERS_OF_LOADS: readonly Order[] = ["plain", "acquire", "exclusive", "locked", "modify"];
-const ORDERS_OF_STORES: readonly Order[] = ["plain", "release", "exclusive", "unlock"];
+const ORDERS_OF_STORES: readonly Order[] = ["plain", "release", "unlock"];
+const ORDERS_OF_EXCLUSIVE_STORES: readonly Order[] = ["exclusive"];
 
 /** Every violation, as `index: instruction: what is wrong`; none if the block is valid. */
 export function verify(block: Block): string[] {
@@ -215,6 +216,11 @@ class Verifier {
   }
 }
 
+function ordersOf(opcode: string, operation: Operation): readonly Order[] {
+  if (operation.memory === "load") return ORDERS_OF_LOADS;
+  return opcode.startsWith("storex") ? ORDERS_OF_EXCLUSIVE_STORES : ORDERS_OF_STORES;
+}
+
 function leavesBlockEarly(opcode: string): boolean {
   return opcode === "trap.if" || opcode === "exit.if";
 }
@@ -232,7 +238,7 @@ function immediateProblem(
     case "offset":
       return offsetProblem(value, Number(opcode.slice(3)) / 8);
     case "attr":
-      return attributeProblem(value, operation.memory === "load" ? ORDERS_OF_LOADS : ORDERS_OF_STORES);
+      return attributeProblem(value, ordersOf(opcode, operation));
     case "width": {
       const widths = operation.args[0] === "i64" ? [64] : [8, 16, 32];
       return widths.includes(value) ? null : `width ${value} is not ${widths.join(", ")}`;

@@ -1,7 +1,8 @@
 /**
  * Which pages of the modelled first level enter the fast TLB, and with which tags. No page enters from accesses that
  * PSTATE.PAN does not govern, as their rights are not those of a regime; none in exploring runs, where every access is an
- * event; no data page of Device memory or under SCTLR_EL1.A, where alignment is checked; none by a tagged address.
+ * event; no data page of Device memory or under SCTLR_EL1.A, where alignment is checked. A tagged address lets the
+ * page in without the tag, so that accesses with one stay slow.
  */
 import type { FastKeeper } from "../fast-keeper.ts";
 import { FRAME_CODE, FRAME_DIRTY, FRAME_MONITORED, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";

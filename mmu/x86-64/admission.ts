@@ -3,7 +3,7 @@
  * accesses, as their rights are not those of a regime; none in exploring runs, where every access is an event.
  */
 import type { FastKeeper } from "../fast-keeper.ts";
-import { FRAME_CODE, FRAME_DIRTY, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";
+import { FRAME_CODE, FRAME_DIRTY, FRAME_MONITORED, FRAME_WATCHED, type PhysicalMemory } from "../memory.ts";
 import { ATTRIBUTE_HELD_FAST, ENTRY_ATTRIBUTES } from "../set-array.ts";
 import { type EventBudget, FETCH, IMPLICIT, SUPERVISOR, USER, WRITE } from "../translation.ts";
 import { ATTRIBUTE_D, ATTRIBUTE_US, S_SLOW_USER } from "./layout.ts";
@@ -45,7 +45,7 @@ export class Admission {
     let writable = 0;
     if (kind === WRITE) {
       this.#ram.frameFlags[frame] = flags | FRAME_DIRTY;
-      writable = (flags & FRAME_CODE) === 0 ? 1 : 0;
+      writable = (flags & (FRAME_CODE | FRAME_MONITORED)) === 0 ? 1 : 0;
     } else if (flags === FRAME_DIRTY && (attributes & ATTRIBUTE_D) !== 0) {
       writable = isPermitted(words, attributes, WRITE, privilege) ? 1 : 0;
     }

@@ -9,6 +9,9 @@ import {
 import { type Block, memAccess } from "../../emu/ir/index.ts";
 import { copyScene, hex, PAGE_BYTES, type Page, type Scene, viewOf } from "./scene.ts";
 
+/** Exclusives reservation granule. */
+const GRANULE_BYTES = 64n;
+
 export interface Ending {
   /** describe() of the outcome. */
   readonly outcome: string;
@@ -61,6 +64,8 @@ export const REFERENCE: Backend = {
 class SceneMachine implements Machine {
   readonly state: DataView;
   readonly #scene: Scene;
+  /** Granule that the last exclusive load marked. */
+  #monitor: bigint | null = null;
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -70,12 +75,18 @@ class SceneMachine implements Machine {
   load(address: bigint, sizeBytes: number, attr: number): bigint | null {
     const bytes = this.#bytes(address, sizeBytes, attr, ["locked", "modify"].includes(memAccess(attr).order));
     if (bytes === null) return null;
+    if (memAccess(attr).order === "exclusive") this.#monitor = address & -GRANULE_BYTES;
     return bytes.reduceRight((value, [page, offset]) => (value << 8n) | BigInt(page.bytes[offset]!), 0n);
   }
 
-  store(address: bigint, sizeBytes: number, value: bigint, attr: number): "done" | "fault" {
+  store(address: bigint, sizeBytes: number, value: bigint, attr: number): "done" | "fault" | "refused" {
     const bytes = this.#bytes(address, sizeBytes, attr, true);
     if (bytes === null) return "fault";
+    const held = this.#monitor === (address & -GRANULE_BYTES);
+    if (memAccess(attr).order === "exclusive") {
+      this.#monitor = null;
+      if (!held) return "refused";
+    }
     bytes.forEach(([page, offset], index) => {
       page.bytes[offset] = Number((value >> BigInt(8 * index)) & 0xffn);
     });
@@ -84,7 +95,9 @@ class SceneMachine implements Machine {
 
   /** Where each byte of an access lies, or null if it faults. */
   #bytes(address: bigint, sizeBytes: number, attr: number, writes: boolean): [Page, number][] | null {
-    if (memAccess(attr).alignment === "natural" && address % BigInt(sizeBytes) !== 0n) return null;
+    const { alignment } = memAccess(attr);
+    const unit = alignment === "pair" && sizeBytes < 16 ? 2 * sizeBytes : sizeBytes;
+    if ((alignment === "natural" || alignment === "pair") && address % BigInt(unit) !== 0n) return null;
     const places: [Page, number][] = [];
     for (let index = 0n; index < sizeBytes; index++) {
       const at = BigInt.asUintN(64, address + index);

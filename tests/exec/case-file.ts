@@ -29,6 +29,7 @@ import {
   KIND_DEC,
   KIND_INC,
   KIND_LOGIC,
+  KIND_LOGICC,
   KIND_SAR,
   KIND_SBB,
   KIND_SHL,
@@ -72,6 +73,7 @@ const KINDS: Readonly<Record<FlagsOperation, number>> = {
   shl: KIND_SHL,
   shr: KIND_SHR,
   sar: KIND_SAR,
+  logicc: KIND_LOGICC,
 };
 
 /** The cases of a file. A line that makes no sense is an error with its number. */

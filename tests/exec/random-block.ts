@@ -70,6 +70,7 @@ const RECORDS = [
   "adc",
   "sbb",
   "logic",
+  "logicc",
   "inc",
   "dec",
   "shl",
@@ -287,6 +288,7 @@ class Generator {
         this.#emit("flags.patch", [this.#i32(), this.#i32()], []);
         break;
       case "logic":
+      case "logicc":
       case "inc":
       case "dec":
         this.#emit(opcode, [a], [width]);

@@ -22,7 +22,9 @@ describe("the generator", () => {
   });
 
   it("uses every operation and every way out", () => {
-    const unused = new Set(Object.keys(OPERATIONS) as Opcode[]);
+    // Exclusive stores need a monitor, which random blocks would never find set: cases/memory.ir.
+    const opcodes = (Object.keys(OPERATIONS) as Opcode[]).filter((opcode) => !opcode.startsWith("storex"));
+    const unused = new Set(opcodes);
     const ways = new Set<string>();
     for (let seed = 0; seed < 3000; seed++) {
       const { block, start } = randomCase(seed);

@@ -15,6 +15,7 @@ import {
   FAST_REGIME_WORDS,
   FAULT,
   FETCH,
+  FRAME_MONITORED,
   fastIndex,
   type PhysicalMemory,
   SUSPENDED,
@@ -33,6 +34,7 @@ import {
   STATE_FLAGS_A,
   STATE_FLAGS_B,
   STATE_FLAGS_KIND,
+  STATE_MONITOR,
   STATE_PC,
   verify,
 } from "../../ir/index.ts";
@@ -40,12 +42,13 @@ import { CodeCache, CodePage } from "./code-cache.ts";
 import { Packer } from "./pack.ts";
 import { PACKED } from "./packed.ts";
 import { executeRare } from "./rare.ts";
-import { SlowAccess } from "./slow-access.ts";
+import { GRANULE_BYTES, SlowAccess } from "./slow-access.ts";
 
 const PC = STATE_PC >> 2;
 const KIND = STATE_FLAGS_KIND >> 2;
 const RECORD_A = STATE_FLAGS_A >> 2;
 const RECORD_B = STATE_FLAGS_B >> 2;
+const MONITOR = STATE_MONITOR >> 2;
 const ACCESS_PHASE = STATE_ACCESS_PHASE >> 2;
 const ACCESS_FIRST_PA = STATE_ACCESS_FIRST_PA >> 2;
 
@@ -101,6 +104,8 @@ export class Interpreter implements Engine {
       for (const core of this.#cores) dropFastWrites(core.mmu.fast, frame);
     };
     this.cache.onStale = (page) => this.#markStale(page);
+    this.#slow.onReservation = (core, frame) => this.#watchMonitor(core, frame);
+    options.ram.onMonitoredWrite = (pa, lengthBytes) => this.#openMonitors(pa, lengthBytes);
     options.ram.onCodeWrite = (frame) => this.cache.invalidateFrame(frame);
   }
 
@@ -112,6 +117,25 @@ export class Interpreter implements Engine {
     core.state[ACCESS_PHASE] = 0;
     this.#slow.setLocked(core, 0);
     core.mmu.abandon();
+  }
+
+  /** An exclusive load set a core's monitor: stores of the others to its frame are to be heard of. */
+  #watchMonitor(core: Core, frame: number): void {
+    this.#ram.frameFlags[frame]! |= FRAME_MONITORED;
+    for (const other of this.#cores) if (other !== core) dropFastWrites(other.mmu.fast, frame);
+  }
+
+  /** A write, by whomever, opens the monitors of all cores that hold a granule it touches. */
+  #openMonitors(pa: number, lengthBytes: number): void {
+    let held = 0;
+    for (const core of this.#cores) {
+      const monitor = core.state[MONITOR]!;
+      if (monitor === 0) continue;
+      const granule = (monitor & -GRANULE_BYTES) >>> 0;
+      if (granule < pa + lengthBytes && pa < granule + GRANULE_BYTES) core.state[MONITOR] = 0;
+      else if (granule >>> 12 === pa >>> 12) held++;
+    }
+    if (held === 0) this.#ram.frameFlags[pa >>> 12]! &= ~FRAME_MONITORED;
   }
 
   /** @hot */

@@ -13,6 +13,7 @@ import {
   KIND_DEC,
   KIND_INC,
   KIND_LOGIC,
+  KIND_LOGICC,
   KIND_SAR,
   KIND_SBB,
   KIND_SHL,
@@ -21,6 +22,7 @@ import {
   memAccess,
   OPERATIONS,
   type Opcode,
+  STATE_EXCLUSIVE_DATA,
   STATE_TEMPS_BASE,
 } from "../../ir/index.ts";
 import type { CodePage } from "./code-cache.ts";
@@ -28,6 +30,7 @@ import { NO_LINK, PACKED, TAIL_WORDS } from "./packed.ts";
 import { RARE_NUMBER } from "./rare.ts";
 
 const TEMPS = STATE_TEMPS_BASE >> 2;
+const EXCLUSIVE_DATA = STATE_EXCLUSIVE_DATA >> 2;
 
 /** How a temporary's value is reached. */
 const IN_CELL = 1;
@@ -78,6 +81,7 @@ const RECORD_KINDS: Readonly<Record<string, number>> = {
   add: KIND_ADD,
   sub: KIND_SUB,
   logic: KIND_LOGIC,
+  logicc: KIND_LOGICC,
   inc: KIND_INC,
   dec: KIND_DEC,
   adc: KIND_ADC,
@@ -492,7 +496,8 @@ export class Packer {
     else this.#write(PACKED.ADDI64, target, base, this.#lo[value]!);
   }
 
-  #emitAccess({ opcode, result, args, immediates }: Instruction): void {
+  #emitAccess(instruction: Instruction): void {
+    const { opcode, result, args, immediates } = instruction;
     const attr = immediates[0]!;
     const store = OPERATIONS[opcode].memory === "store";
     if (store) this.#stored = true;
@@ -511,14 +516,19 @@ export class Packer {
     } else {
       base = this.#cellOf(address);
     }
-    const { endian, order, alignment } = memAccess(attr);
-    const plain = endian === "little" && (order === "plain" || order === "acquire" || order === "release");
-    if (!plain || alignment === "natural") {
+    const { endian, order, alignment, privilege } = memAccess(attr);
+    const ordinary = endian === "little" && privilege === "current";
+    const plain = ordinary && (order === "plain" || order === "acquire" || order === "release");
+    if (!plain || alignment === "natural" || alignment === "pair") {
       if (index >= 0) {
         base = this.#cellOf(address);
         displacement = 0;
       }
       const size = Number(opcode.replace(/\D/g, "")) / 8;
+      if (store && result >= 0) {
+        this.#emitExclusiveStore(instruction, value, base, displacement, size, attr);
+        return;
+      }
       const cell = store ? value : this.#define(result);
       this.#write(PACKED.ACCESS, Math.log2(size) | (store ? 256 : 0), cell, base, displacement, attr);
       return;
@@ -527,6 +537,25 @@ export class Packer {
     const cell = store ? value : this.#define(result);
     if (index >= 0) this.#write(PACKED[indexed], cell, base, index, scale, displacement, attr);
     else this.#write(PACKED[simple], cell, base, displacement, attr);
+  }
+
+  /** The value goes through the neutral head if it has 16 bytes; the result comes back in its first word. */
+  #emitExclusiveStore(
+    { result, args }: Instruction,
+    value: number,
+    base: number,
+    displacement: number,
+    sizeBytes: number,
+    attr: number,
+  ): void {
+    let cell = value;
+    if (sizeBytes === 16) {
+      this.#write(PACKED.MOV64, EXCLUSIVE_DATA, value);
+      this.#moveTo(EXCLUSIVE_DATA + 2, args[2]!);
+      cell = EXCLUSIVE_DATA;
+    }
+    this.#write(PACKED.ACCESS, Math.log2(sizeBytes) | 256, cell, base, displacement, attr);
+    this.#write(PACKED.MOV32, this.#define(result), EXCLUSIVE_DATA);
   }
 
   #emitArithmetic(i: number, { opcode, result, args }: Instruction, name: keyof typeof PACKED): void {
@@ -575,10 +604,16 @@ export class Packer {
       this.#write(immediate === null ? PACKED.FLAGS2 : PACKED.FLAGS2I, kind, a, b);
       return;
     }
-    if (operation === "logic") {
+    if (operation === "logic" || operation === "logicc") {
       const a = this.#cellOf(args[0]!);
-      this.#compareAt = this.#stored ? -1 : this.#page.length;
+      // The fused tests record C = 0; after the other record a branch looks at the result itself.
+      this.#compareAt = this.#stored || operation === "logicc" ? -1 : this.#page.length;
       this.#write(PACKED.FLAGS1, kind, a);
+      if (operation === "logicc" && !this.#stored && width !== undefined && width >= 32) {
+        this.#resultEnd = this.#page.length;
+        this.#resultCell = a;
+        this.#resultWide = width === 64;
+      }
       return;
     }
     this.#emitRare(instruction);

@@ -14,28 +14,45 @@ import {
   type PhysicalMemory,
   READ,
   type TranslationStatus,
+  USER,
   WRITE,
 } from "../../../mmu/index.ts";
 import type { Core } from "../../cores/index.ts";
-import { STATE_ACCESS_FIRST_PA, STATE_ACCESS_PHASE, STATE_LOCKED } from "../../ir/index.ts";
+import {
+  STATE_ACCESS_FIRST_PA,
+  STATE_ACCESS_PHASE,
+  STATE_EXCLUSIVE_DATA,
+  STATE_LOCKED,
+  STATE_MONITOR,
+} from "../../ir/index.ts";
 
 const ACCESS_PHASE = STATE_ACCESS_PHASE >> 2;
 const ACCESS_FIRST_PA = STATE_ACCESS_FIRST_PA >> 2;
 const LOCKED = STATE_LOCKED >> 2;
+const MONITOR = STATE_MONITOR >> 2;
+const EXCLUSIVE_DATA = STATE_EXCLUSIVE_DATA >> 2;
+/** Exclusives reservation granule in bytes: a cache line, as CTR_EL0.ERG of most cores says. */
+export const GRANULE_BYTES = 64;
 
 /** memAttr() bits. */
 const BIG_ENDIAN = 1;
 const ORDER_MASK = 0xe;
+const ORDER_EXCLUSIVE = 3 << 1;
 const ORDER_LOCKED = 4 << 1;
 const ORDER_UNLOCK = 5 << 1;
 const ORDER_MODIFY = 6 << 1;
 const ALIGN_NATURAL = 1 << 4;
 const ALIGN_CHECKED = 2 << 4;
+const ALIGN_MASK = 3 << 4;
+const ALIGN_PAIR = 3 << 4;
+const USER_PRIVILEGE = 128;
 
 export class SlowAccess {
   /** Value of the last load. */
   lo = 0;
   hi = 0;
+  /** A core's monitor was set: the frame is marked, and other cores store to it the slow way. */
+  onReservation: (core: Core, frame: number) => void = () => {};
   readonly #ram: PhysicalMemory;
   #firstPa = 0;
   /** Bytes of the access on its first page. */
@@ -83,14 +100,16 @@ export class SlowAccess {
   ): TranslationStatus {
     const mmu = core.mmu;
     const S = core.state;
-    const misaligned = (lo & (sizeBytes - 1)) !== 0;
+    const alignment = attr & ALIGN_MASK;
+    const misaligned = (lo & (alignmentUnit(alignment, sizeBytes) - 1)) !== 0;
+    const regime = attr & USER_PRIVILEGE ? USER : core.regime;
     if (misaligned && S[ACCESS_PHASE] === 0) {
       const lastLo = (lo + sizeBytes - 1) | 0;
       const lastHi = (hi + (lastLo >>> 0 < lo >>> 0 ? 1 : 0)) | 0;
-      if (!mmu.isAddress(hi)) return mmu.translate(lo, hi, kind, core.regime);
-      if (!mmu.isAddress(lastHi)) return mmu.translate(lastLo, lastHi, kind, core.regime);
+      if (!mmu.isAddress(hi)) return mmu.translate(lo, hi, kind, regime);
+      if (!mmu.isAddress(lastHi)) return mmu.translate(lastLo, lastHi, kind, regime);
     }
-    if (misaligned && (attr & ALIGN_NATURAL || (attr & ALIGN_CHECKED && core.alignmentChecked))) {
+    if (misaligned && (alignment === ALIGN_CHECKED ? core.alignmentChecked : alignment !== 0)) {
       const fault = core.mmu.fault;
       fault.cause = "alignment";
       fault.lo = lo;
@@ -101,7 +120,7 @@ export class SlowAccess {
     const first = Math.min(sizeBytes, 4096 - (lo & 0xfff));
     this.#firstBytes = first;
     if (S[ACCESS_PHASE] === 0) {
-      const status = mmu.translate(lo, hi, kind, core.regime);
+      const status = mmu.translate(lo, hi, kind, regime);
       if (status !== DONE) return status;
       this.#firstPa = mmu.pa;
       if (first === sizeBytes) {
@@ -112,7 +131,7 @@ export class SlowAccess {
       S[ACCESS_FIRST_PA] = mmu.pa | 0;
     }
     const nextLo = (lo + first) | 0;
-    const status = mmu.translate(nextLo, (hi + (nextLo === 0 ? 1 : 0)) | 0, kind, core.regime);
+    const status = mmu.translate(nextLo, (hi + (nextLo === 0 ? 1 : 0)) | 0, kind, regime);
     if (status === DONE) {
       this.#firstPa = S[ACCESS_FIRST_PA]! >>> 0;
       S[ACCESS_PHASE] = 0;
@@ -173,10 +192,12 @@ export class SlowAccess {
     const swaps = (attr & BIG_ENDIAN) !== 0;
     const kind = store || order === ORDER_LOCKED || order === ORDER_MODIFY ? WRITE : READ;
     const F = core.mmu.fast;
-    const entry = fastIndex(lo, core.regime) + (kind === WRITE ? FAST_WRITE : FAST_READ);
-    const aligned = (attr & ALIGN_NATURAL) === 0 || (lo & (sizeBytes - 1)) === 0;
+    const regime = attr & USER_PRIVILEGE ? USER : core.regime;
+    const entry = fastIndex(lo, regime) + (kind === WRITE ? FAST_WRITE : FAST_READ);
+    const unit = alignmentUnit(attr & ALIGN_MASK, sizeBytes);
+    const aligned = (attr & ALIGN_NATURAL) === 0 || (lo & (unit - 1)) === 0;
     if (aligned && F[entry] === ((lo + sizeBytes - 1) & -4096) && F[entry + 1] === hi) {
-      this.#firstPa = (lo + F[fastIndex(lo, core.regime) + FAST_ADDEND]!) >>> 0;
+      this.#firstPa = (lo + F[fastIndex(lo, regime) + FAST_ADDEND]!) >>> 0;
       this.#firstBytes = sizeBytes;
     } else {
       const status = this.#translateData(core, lo, hi, sizeBytes, kind, attr);
@@ -184,6 +205,14 @@ export class SlowAccess {
     }
     if (order === ORDER_LOCKED) this.setLocked(core, 1);
     if (order === ORDER_UNLOCK) this.setLocked(core, 0);
+    if (order === ORDER_EXCLUSIVE) {
+      if (store) {
+        this.#storeExclusive(core, cell, sizeBytes, swaps ? "swap" : "keep");
+        return DONE;
+      }
+      S[MONITOR] = (this.#firstPa & -GRANULE_BYTES) | 1;
+      this.onReservation(core, this.#firstPa >>> 12);
+    }
     if (store) {
       if (swaps) this.#swap(sizeBytes, S[cell]!, S[cell + 1]!);
       this.#write(core, sizeBytes, swaps ? this.lo : S[cell]!, swaps ? this.hi : S[cell + 1]!);
@@ -194,6 +223,35 @@ export class SlowAccess {
     S[cell] = this.lo;
     S[cell + 1] = this.hi;
     return DONE;
+  }
+
+  /**
+   * Stores if the monitor holds the granule, and opens it; the result, 0 for stored, goes to the neutral head. DDI 0487,
+   * B2.10 and J1 "AArch64.ExclusiveMonitorsPass".
+   */
+  #storeExclusive(core: Core, cell: number, sizeBytes: number, bytes: "swap" | "keep"): void {
+    const S = core.state;
+    const holds = S[MONITOR] === ((this.#firstPa & -GRANULE_BYTES) | 1);
+    S[MONITOR] = 0;
+    if (holds) {
+      const half = Math.min(sizeBytes, 8);
+      // Of 16 bytes in big-endian order the high doubleword comes first.
+      const first = bytes === "swap" && sizeBytes === 16 ? cell + 2 : cell;
+      this.#writeHalf(core, half, S[first]!, S[first + 1]!, bytes);
+      if (sizeBytes === 16) {
+        const second = first === cell ? cell + 2 : cell;
+        this.#firstPa += 8;
+        this.#writeHalf(core, half, S[second]!, S[second + 1]!, bytes);
+      }
+    }
+    S[EXCLUSIVE_DATA] = holds ? 0 : 1;
+  }
+
+  #writeHalf(core: Core, sizeBytes: number, lo: number, hi: number, bytes: "swap" | "keep"): void {
+    this.#firstBytes = sizeBytes;
+    if (bytes === "keep") return this.#write(core, sizeBytes, lo, hi);
+    this.#swap(sizeBytes, lo, hi);
+    this.#write(core, sizeBytes, this.lo, this.hi);
   }
 
   /** Opens or closes a bus-locked sequence; what lies between is one event. */
@@ -209,4 +267,9 @@ export class SlowAccess {
     this.hi = sizeBytes === 8 ? low : 0;
     this.lo = sizeBytes === 8 ? high : sizeBytes === 4 ? low : sizeBytes === 2 ? low >>> 16 : lo & 0xff;
   }
+}
+
+/** What an aligned address is a multiple of: `pair` counts the other half, which an access of 16 bytes contains. */
+function alignmentUnit(alignment: number, sizeBytes: number): number {
+  return alignment === ALIGN_PAIR && sizeBytes < 16 ? 2 * sizeBytes : sizeBytes;
 }

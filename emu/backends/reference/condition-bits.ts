@@ -22,7 +22,18 @@ import {
   STATE_FLAGS_KIND,
 } from "../../ir/index.ts";
 
-export type FlagsOperation = "add" | "sub" | "logic" | "inc" | "dec" | "adc" | "sbb" | "shl" | "shr" | "sar";
+export type FlagsOperation =
+  | "add"
+  | "sub"
+  | "logic"
+  | "logicc"
+  | "inc"
+  | "dec"
+  | "adc"
+  | "sbb"
+  | "shl"
+  | "shr"
+  | "sar";
 
 /** By record kind: kind >> 2 is the index, kind & 3 is log2 of the width in bytes. */
 const OPERATION_OF_KIND: readonly (FlagsOperation | "explicit")[] = [
@@ -37,6 +48,7 @@ const OPERATION_OF_KIND: readonly (FlagsOperation | "explicit")[] = [
   "shl",
   "shr",
   "sar",
+  "logicc",
 ];
 
 /** What an operation gives: its exact result, and the bits that are not derived from the result. */
@@ -138,7 +150,8 @@ function compute(operation: FlagsOperation, width: number, a: bigint, b: bigint,
     case "sbb":
       return subtract(width, a, b, carryIn);
     case "logic":
-      return { result: a, carry: false, overflow: false, half: false };
+    case "logicc":
+      return { result: a, carry: operation === "logicc", overflow: false, half: false };
     case "inc":
       return { ...add(width, BigInt.asUintN(width, a - 1n), 1n, 0n), carry: carry !== 0 };
     case "dec":

@@ -35,8 +35,11 @@ export interface Machine {
    * @param sizeBytes 1, 2, 4 or 8 @param attr memAttr() bits
    */
   load(address: bigint, sizeBytes: number, attr: number): bigint | null;
-  /** Writes all of a little-endian number, or nothing of it. */
-  store(address: bigint, sizeBytes: number, value: bigint, attr: number): "done" | "fault";
+  /**
+   * Writes all of a little-endian number, or nothing of it. A store whose order is `exclusive` (16 bytes at most) is
+   * `refused` unless the monitor holds that the last exclusive load set.
+   */
+  store(address: bigint, sizeBytes: number, value: bigint, attr: number): "done" | "fault" | "refused";
 }
 
 /** How a block ended. `pc` is also written to the state; `retired` counts completed guest instructions. */
@@ -119,8 +122,12 @@ class Evaluation {
       this.#values[result] = inOrder(loaded);
       return null;
     }
-    const value = inOrder(BigInt.asUintN(sizeBytes * 8, args[1]!));
-    return this.#machine.store(args[0]!, sizeBytes, value, attr) === "fault" ? fault : null;
+    const whole = args.length === 3 ? (args[2]! << 64n) | args[1]! : args[1]!;
+    const value = inOrder(BigInt.asUintN(sizeBytes * 8, whole));
+    const status = this.#machine.store(args[0]!, sizeBytes, value, attr);
+    if (status === "fault") return fault;
+    if (result !== -1) this.#values[result] = status === "refused" ? 1n : 0n;
+    return null;
   }
 
   /** get8 … put64. */

@@ -21,6 +21,7 @@ import {
   KIND_DEC,
   KIND_INC,
   KIND_LOGIC,
+  KIND_LOGICC,
   KIND_SAR,
   KIND_SBB,
   KIND_SHL,
@@ -47,10 +48,11 @@ const KINDS: Readonly<Record<FlagsOperation, number>> = {
   shl: KIND_SHL,
   shr: KIND_SHR,
   sar: KIND_SAR,
+  logicc: KIND_LOGICC,
 };
 const BINARY = ["add", "sub"] as const;
 const CARRYING = ["adc", "sbb"] as const;
-const OF_RESULT = ["logic", "inc", "dec"] as const;
+const OF_RESULT = ["logic", "logicc", "inc", "dec"] as const;
 const SHIFTS = ["shl", "shr", "sar"] as const;
 const WIDTHS = [8, 16, 32, 64];
 

@@ -13,6 +13,7 @@ import {
   OPERATIONS,
   type Opcode,
   ORDERS,
+  PRIVILEGES,
   parse,
   print,
   printInstruction,
@@ -59,12 +60,13 @@ it("every combination of memory attributes is read back unchanged", () => {
   for (const endian of ["little", "big"] as const)
     for (const order of ORDERS)
       for (const alignment of ALIGNMENTS)
-        for (const segment of SEGMENTS) {
-          const block = sample("store16", [0]);
-          const attr = memAttr({ endian, order, alignment, segment });
-          const changed = { ...block, instructions: [{ ...block.instructions[0]!, immediates: [attr] }] };
-          expect(parse(print(changed))).toEqual(changed);
-        }
+        for (const segment of SEGMENTS)
+          for (const privilege of PRIVILEGES) {
+            const block = sample("store16", [0]);
+            const attr = memAttr({ endian, order, alignment, segment, privilege });
+            const changed = { ...block, instructions: [{ ...block.instructions[0]!, immediates: [attr] }] };
+            expect(parse(print(changed))).toEqual(changed);
+          }
 });
 
 it("a block looks as documented", () => {

@@ -335,8 +335,8 @@ describe("what the text form cannot say", () => {
     ],
     [
       "attribute bits without meaning",
-      withInstruction(2, { immediates: [128] }),
-      "2: %1:i32 = load8.invalid128 %0: attribute bits 128 have no meaning",
+      withInstruction(2, { immediates: [256] }),
+      "2: %1:i32 = load8.invalid256 %0: attribute bits 256 have no meaning",
     ],
     [
       "an order that does not exist",
