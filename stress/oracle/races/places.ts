@@ -52,12 +52,17 @@ export class Places {
   readonly #places: Place[] = [];
   readonly #singles: readonly Single[];
   readonly #percpuBase: number;
+  readonly #taskBytes: number;
+  /** Found by #find(). */
+  #place!: Place;
+  #offset = 0;
 
   constructor(kernel: Kernel, memory: Memory) {
     const { ram } = kernel;
     this.of = new Uint8Array(ram.frames);
     this.#base = new Uint8Array(ram.frames);
     this.#percpuBase = kernel.percpuBase;
+    this.#taskBytes = layoutNamed("task_struct")!.sizeBytes;
     const { cpus } = kernel.platform;
     const task = layoutNamed("task_struct");
     this.#places[ELSEWHERE] = placeOf("memory", 4096, null, IGNORED);
@@ -78,6 +83,12 @@ export class Places {
     const callsEnd = kernel.crossCalls.record(cpus.length - 1, cpus.length - 1) + 32;
     this.of.fill(CALLS, kernel.crossCalls.record(0, 0) >>> 12, (callsEnd + 4095) >>> 12);
     this.of.fill(PERCPU_AREA, kernel.percpuBase >>> 12, (percpuEnd + 4095) >>> 12);
+  }
+
+  /** Cores may share what lies there. @hot */
+  isShared(pa: number): boolean {
+    const place = this.of[pa >>> 12]!;
+    return place !== ELSEWHERE && (place !== STACK || (pa & 4095) < this.#taskBytes);
   }
 
   mark(): void {
@@ -115,29 +126,37 @@ export class Places {
   }
 
   disciplineOf(word: number): Discipline {
-    const { place, offset } = this.#find(word * 4);
-    return (place.disciplines[offset >>> 2] ?? place.rest) as Discipline;
+    this.#find(word * 4);
+    const { disciplines, rest } = this.#place;
+    const index = this.#offset >>> 2;
+    return index < disciplines.length ? (disciplines[index] as Discipline) : rest;
   }
 
   /** Structure and field, and who guards it; without numbers that differ from run to run. */
   nameOf(word: number): { readonly name: string; readonly guard: string } {
-    const { place, offset } = this.#find(word * 4);
+    this.#find(word * 4);
+    const place = this.#place;
+    const offset = this.#offset;
     if (place.fields.length === 0) return { name: `a word of a ${place.name}`, guard: "its lock" };
     const field = place.fields.findLast((each) => each.offset <= offset && offset < each.offset + 8);
     if (field === undefined) return { name: `${place.name}+0x${offset.toString(16)}`, guard: "unnamed" };
     return { name: `${place.name}.${field.name}`, guard: field.guard };
   }
 
-  #find(pa: number): { place: Place; offset: number } {
+  #find(pa: number): void {
     const number = this.of[pa >>> 12]!;
     if (number === BOOT) {
-      for (const { at, place } of this.#singles) {
-        if (pa >= at && pa < at + place.disciplines.length * 4) return { place, offset: pa - at };
+      for (let index = 0; index < this.#singles.length; index++) {
+        const { at, place } = this.#singles[index]!;
+        if (pa < at || pa >= at + place.disciplines.length * 4) continue;
+        this.#place = place;
+        this.#offset = pa - at;
+        return;
       }
     }
-    const place = this.#places[number]!;
-    const start = number === PERCPU_AREA ? this.#percpuBase : pa & ~4095;
-    return { place, offset: (pa - start) % place.strideBytes };
+    this.#place = this.#places[number]!;
+    const start = number === PERCPU_AREA ? this.#percpuBase : (pa & ~4095) >>> 0;
+    this.#offset = (pa - start) % this.#place.strideBytes;
   }
 
   #set(frame: number, place: number): void {

@@ -78,6 +78,8 @@ export class Races implements OraclePart, AccessSink {
   readonly #period: Int32Array;
   /** By pid: what the task, or who woke it, had done. */
   readonly #tasks: Map<number, Int32Array> = new Map();
+  /** The object that was handed out last. */
+  #fresh = -1;
   /** Words that were locks at the start: whether one is held may be looked at before it is taken. */
   readonly #locks: Set<number> = new Set();
   /** Who was granted a lock for writing after it had waited. */
@@ -107,8 +109,9 @@ export class Races implements OraclePart, AccessSink {
     for (const task of this.#world.kernel.sched.tasks()) this.#places.setTask(task.at >>> 12);
     this.#places.mark();
     for (const word of this.#locks) {
-      if (this.#places.of[(word * 4) >>> 12] === ELSEWHERE) this.#locks.delete(word);
+      if (!this.#places.isShared(word * 4)) this.#locks.delete(word);
     }
+    this.#shadow.keepLocks(this.#locks);
     this.#muted = 1;
   }
 
@@ -116,7 +119,6 @@ export class Races implements OraclePart, AccessSink {
     this.#places.restore();
     this.#clocks.reset();
     this.#shadow.clear();
-    for (const word of this.#locks) this.#shadow.makeLock(word);
     this.#log.clear();
     this.#step.fill(-1);
     this.#unlocked.fill(0);
@@ -126,6 +128,7 @@ export class Races implements OraclePart, AccessSink {
     this.#period.fill(0);
     for (const clock of this.#tasks.values()) clock.fill(0);
     this.#writers.clear();
+    this.#fresh = -1;
     this.#muted = 0;
   }
 
@@ -135,7 +138,7 @@ export class Races implements OraclePart, AccessSink {
 
   /** @hot */
   access(pa: number, bytes: number, kind: SinkKind): void {
-    if (this.#muted !== 0 || this.#places.of[pa >>> 12] === ELSEWHERE) return;
+    if (this.#muted !== 0 || !this.#places.isShared(pa)) return;
     const k = this.#world.kernel.running;
     const { cpu } = k;
     const core = cpu.id;
@@ -151,7 +154,9 @@ export class Races implements OraclePart, AccessSink {
   }
 
   range(pa: number, bytes: number, kind: SinkKind): void {
-    if (this.#muted !== 0 || bytes > MAX_RANGE_BYTES || this.#places.of[pa >>> 12] === ELSEWHERE) return;
+    if (this.#muted !== 0 || bytes > MAX_RANGE_BYTES || !this.#places.isShared(pa)) return;
+    // A new object is filled before anybody else can know of it.
+    if (pa === this.#fresh && kind !== SINK_READ) return;
     const k = this.#world.kernel.running;
     const core = k.cpu.id;
     if (this.#step[core] !== k.cpu.steps) this.#beginStep(k, core, -1);
@@ -227,7 +232,10 @@ export class Races implements OraclePart, AccessSink {
         this.#places.setSlab(at >>> 12, cache, strideBytes);
         this.#forget(at, 4096);
       },
-      objectAllocated: (_k, _cache, at, bytes) => this.#forget(at, bytes),
+      objectAllocated: (_k, _cache, at, bytes) => {
+        this.#fresh = at;
+        this.#forget(at, bytes);
+      },
       allocatorBegin: () => {
         this.#muted += 2;
       },

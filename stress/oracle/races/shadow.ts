@@ -70,6 +70,8 @@ export class Shadow {
   readonly #recordOf: Int32Array;
   #records: Int32Array;
   #end: number;
+  /** End of the records of locks that every run begins with. */
+  #keptEnd: number;
   /** By note: the 8 bytes that the step's marked access among lockless words was to. */
   readonly #claims: Int32Array = new Int32Array(STEPS);
   #lastNote = 0;
@@ -85,16 +87,29 @@ export class Shadow {
     this.#disciplineOf = disciplineOf;
     this.#recordOf = new Int32Array(words);
     this.#records = new Int32Array(this.#strideWords * 1024);
-    this.#end = this.#strideWords;
+    this.#end = this.#keptEnd = this.#strideWords;
+  }
+
+  /** Forgets every word but that these are locks, in this run and every later one. */
+  keepLocks(words: Iterable<number>): void {
+    this.#keptEnd = this.#strideWords;
+    this.clear();
+    for (const word of words) this.makeLock(word);
+    this.#keptEnd = this.#end;
   }
 
   /** Forgets every word. Costs what was touched. */
   clear(): void {
-    for (let at = this.#strideWords; at < this.#end; at += this.#strideWords) {
-      this.#recordOf[this.#records[at + WORD]!] = 0;
+    const records = this.#records;
+    for (let at = this.#keptEnd; at < this.#end; at += this.#strideWords) {
+      this.#recordOf[records[at + WORD]!] = 0;
     }
-    this.#records.fill(0, 0, this.#end);
-    this.#end = this.#strideWords;
+    for (let at = this.#strideWords; at < this.#keptEnd; at += this.#strideWords) {
+      records.fill(0, at + RELEASED, at + this.#strideWords);
+      this.#recordOf[records[at + WORD]!] = at;
+    }
+    records.fill(0, this.#keptEnd, this.#end);
+    this.#end = this.#keptEnd;
     this.#lastNote = 0;
   }
 
