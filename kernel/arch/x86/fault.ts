@@ -237,10 +237,13 @@ function* badArea(
   }
   k.cpu.setInterruptsEnabled(true);
   if (k.point(COST_IRQ_MASK)) yield;
-  // What lies in the kernel's half looks like a protection fault to user code, mapped or not.
-  send(k, SIGSEGV, code, lo, hi, hi < 0 ? error | PF_P : error, key);
+  send(k, SIGSEGV, code, lo, hi, error, key);
 }
 
+/**
+ * set_signal_archinfo(), after sanitize_error_code(): what lies at TASK_SIZE_MAX or above, the last page of the lower
+ * half included, looks like a protection fault to user code, mapped or not.
+ */
 function send(
   k: Context,
   signo: number,
@@ -250,7 +253,12 @@ function send(
   error: number,
   pkey: number,
 ): void {
-  const cause = { trap: VECTOR_PF, error, addressKind: "page-fault" } as const;
+  const isAbove = hi < 0 || pageOf(lo, hi) >= memoryOf(k).mmu.taskSizeMax;
+  const cause = {
+    trap: VECTOR_PF,
+    error: isAbove ? error | PF_P : error,
+    addressKind: "page-fault",
+  } as const;
   k.kernel.process.forceSignal(k, { signo, code, lo, hi, pkey, ...cause });
 }
 
