@@ -209,7 +209,8 @@ function* newVma(
   vmPgoff.set(ram, vma, pgoff);
   setPageProt(k, vma);
   if ((flags & VM_SHARED) !== 0) {
-    const object = yield* shmemCreate(k, (flags & VM_NORESERVE) === 0 ? end - start : 0);
+    const pages = end - start;
+    const object = yield* shmemCreate(k, pages, (flags & VM_NORESERVE) === 0 ? pages : 0);
     if (object === NULL) {
       freeVma(k, vma);
       return NULL;

@@ -3,13 +3,19 @@ import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC, COST_PTE, COST_UNLOCK } from "../costs.ts";
 import { spinUnlock } from "../locking/spinlock.ts";
 import { NULL } from "../struct.ts";
-import { FAULT_FLAG_WRITE, type FaultState, VM_FAULT_OOM, VM_FAULT_RETRY } from "./fault-state.ts";
+import {
+  FAULT_FLAG_WRITE,
+  type FaultState,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+} from "./fault-state.ts";
 import { PTL } from "./locks.ts";
 import { memoryOf } from "./memory.ts";
 import { mmRssShmem } from "./mm-struct.ts";
 import { installTable, setPteAt } from "./page-table.ts";
 import { pageDupRmap } from "./rmap.ts";
-import { shmemGetPage, shmemHasPage } from "./shmem.ts";
+import { shmemGetPage, shmemHasOffset, shmemHasPage } from "./shmem.ts";
 import { linearPageIndex, vmFile, vmPageProtHi, vmPageProtLo } from "./vma.ts";
 
 /** Maps the object's page. Locks: mmap_lock for read. @returns VM_FAULT_* */
@@ -19,6 +25,8 @@ export function* doFault(k: Context, f: FaultState): Work<number> {
   const format = m.format;
   const object = vmFile.get(ram, f.vma);
   const pgoff = linearPageIndex(ram, f.vma, f.page);
+  // mremap makes mappings longer, not their object.
+  if (!shmemHasOffset(k, object, pgoff)) return VM_FAULT_SIGBUS;
   const page = yield* shmemGetPage(k, object, pgoff);
   if (page === NULL) return VM_FAULT_OOM;
   if (format.isNone(ram.read32(f.pmdSlot), ram.read32(f.pmdSlot + 4))) {

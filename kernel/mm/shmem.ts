@@ -18,6 +18,8 @@ const shmemRefs: I32Field = layout.i32("i_count", "atomic");
 const shmemLock: I32Field = layout.i32("lock", "lock word");
 /** Frame of the top table of page pointers. */
 const shmemRoot: PtrField = layout.ptr("root", "constant");
+/** Pages of the object, fixed when it is made: what lies behind them cannot be touched (i_size). */
+const shmemSize: U64Field = layout.u64("i_size", "constant");
 /** Pages promised when the object was made (shmem_acct_size). */
 const shmemAccounted: U64Field = layout.u64("accounted", "constant");
 /** The VMAs that map it (i_mmap): first and last of a list, and its lock. */
@@ -32,13 +34,21 @@ export const SHMEM_MAX_PAGES: number = 512 ** LEVELS;
 
 const pointer: PtrField = new PtrField("slot", 0, "shmem->lock");
 
-/** A new, empty object with one reference; NULL: no memory. @param accounted pages to promise */
-export function* shmemCreate(k: Context, accounted: number): Work<KPtr> {
+/**
+ * A new, empty object with one reference; NULL: no memory.
+ * @param pages of the object, for good: a mapping that mremap makes longer does not make the object longer
+ * @param accounted pages to promise
+ */
+export function* shmemCreate(k: Context, pages: number, accounted: number): Work<KPtr> {
   if (k.point(COST_ATOMIC)) yield;
   if (commitPages(k, accounted) !== 0) return NULL;
   const object = yield* allocateObject(k);
-  if (object === NULL) uncommitPages(k, accounted);
-  else shmemAccounted.set(k.ram, object, accounted);
+  if (object === NULL) {
+    uncommitPages(k, accounted);
+    return NULL;
+  }
+  shmemSize.set(k.ram, object, pages);
+  shmemAccounted.set(k.ram, object, accounted);
   return object;
 }
 
@@ -54,6 +64,11 @@ function* allocateObject(k: Context): Work<KPtr> {
   shmemRefs.set(k.ram, object, 1);
   shmemRoot.set(k.ram, object, root);
   return object;
+}
+
+/** An offset lies in the object, not behind its end (shmem_fault() against i_size). */
+export function shmemHasOffset(k: Context, object: KPtr, pgoff: number): boolean {
+  return pgoff < shmemSize.get(k.ram, object);
 }
 
 /** One mapping more. Preceded by a point. */
