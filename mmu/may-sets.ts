@@ -172,8 +172,8 @@ export class MaySets {
   }
 
   /**
-   * A core drops the translations of one address under a tag, `globals` its global ones too; and of its walk caches
-   * under the tag all entries, or those that a walk for the address would use.
+   * A core drops the translations of one address under a tag (ANY_CONTEXT: under all), `globals` its global ones too; and
+   * of its walk caches under the tag all entries, those that a walk for the address would use, or none.
    */
   invalidatePage(
     core: number,
@@ -181,16 +181,17 @@ export class MaySets {
     lo: number,
     hi: number,
     globals: "globals" | "tagged",
-    walks: "all walks" | "address",
+    walks: "all walks" | "address" | "no walks",
   ): void {
     this.sync();
     const history = this.#history;
     if (globals === "globals") history.dropLeaves(this.#holders.cores[core]!.global, lo, hi);
-    const holder = this.#holders.find(core, tag);
-    if (holder === null) return;
-    if (!holder.isLoaded && holder.root >= 0) history.materialise(holder);
-    history.dropLeaves(holder, lo, hi);
-    history.dropWalksOf(holder, lo, hi, globals, walks);
+    for (const holder of this.#holders.cores[core]!.tags) {
+      if (tag !== ANY_CONTEXT && holder.tag !== tag) continue;
+      if (!holder.isLoaded && holder.root >= 0) history.materialise(holder);
+      history.dropLeaves(holder, lo, hi);
+      if (walks !== "no walks") history.dropWalksOf(holder, lo, hi, globals, walks);
+    }
   }
 
   /** A core drops everything under a tag, ANY_CONTEXT: under all; `globals` its global translations too. */

@@ -4,6 +4,7 @@
  * An operand whose granule is not the one in use, or whose level hint is not that of the entry, does not drop the entry:
  * hardware need not. An invalidation abandons the walk in progress, so that it fills no older reading.
  */
+import type { MaySets } from "../may-sets.ts";
 import { ANY_CONTEXT } from "../set-array.ts";
 import type { TranslationObserver } from "../translation.ts";
 import type { Adversary } from "./adversary.ts";
@@ -21,6 +22,7 @@ export interface InvalidationParts {
   readonly observer: TranslationObserver | null;
   /** Hears of the addresses; null: the policy is another one. */
   readonly adversary: Adversary | null;
+  readonly maySets: MaySets | null;
 }
 
 export class Invalidation {
@@ -30,6 +32,7 @@ export class Invalidation {
   readonly #caches: AArch64Caches;
   readonly #observer: TranslationObserver | null;
   readonly #adversary: Adversary | null;
+  readonly #maySets: MaySets | null;
 
   constructor(parts: InvalidationParts) {
     this.#core = parts.core;
@@ -38,6 +41,7 @@ export class Invalidation {
     this.#caches = parts.caches;
     this.#observer = parts.observer;
     this.#adversary = parts.adversary;
+    this.#maySets = parts.maySets;
   }
 
   /** Returns how many entries went. */
@@ -53,9 +57,15 @@ export class Invalidation {
   #drop(operation: TlbiOperation): number {
     const { scope, lo, hi, pages } = operation;
     const words = this.#words;
-    if (scope === "all") return this.#caches.dropAll();
+    if (scope === "all") {
+      this.#maySets?.invalidateContext(this.#core, ANY_CONTEXT, "globals");
+      return this.#caches.dropAll();
+    }
     const asid = operation.asid === ANY_ASID ? ANY_CONTEXT : operation.asid & asidMask(words, this.#asidBits);
-    if (scope === "asid") return this.#caches.dropAsid(asid);
+    if (scope === "asid") {
+      this.#maySets?.invalidateContext(this.#core, asid, "tagged");
+      return this.#caches.dropAsid(asid);
+    }
     const granule = words[S_RANGES + (hi < 0 ? RANGE_WORDS : 0) + R_GRANULE] as GranuleShift;
     if (operation.granule !== 0 && operation.granule !== granule) return 0;
     let sizes = ALL_SIZES;
@@ -65,7 +75,18 @@ export class Invalidation {
       sizes = sizeBit(single) | sizeBit(group);
       below = Math.min(below, operation.hintedLevel);
     }
+    if (this.#maySets !== null && hi >= 0) this.#tell(this.#maySets, operation, asid);
     if (pages > 1) return this.#caches.dropRange(lo, hi, pages, asid, sizes, below);
     return this.#caches.dropPage(lo, hi, asid, sizes) + this.#caches.dropWalk(lo, hi, asid, granule, below);
+  }
+
+  /** May-sets go by pages, and take a level hint that is right for granted. */
+  #tell(maySets: MaySets, operation: TlbiOperation, asid: number): void {
+    const walks = operation.levels === "last" ? "no walks" : "address";
+    const first = (operation.lo >>> 12) + operation.hi * 0x10_0000;
+    for (let page = first; page < first + operation.pages; page++) {
+      const hi = Math.floor(page / 0x10_0000);
+      maySets.invalidatePage(this.#core, asid, (page % 0x10_0000) << 12, hi, "globals", walks);
+    }
   }
 }

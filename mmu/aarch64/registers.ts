@@ -19,6 +19,7 @@ import {
   S_WALK,
   W_PHASE,
 } from "./layout.ts";
+import { isFollowed } from "./may-format.ts";
 import type { AArch64TranslationProfile } from "./profiles.ts";
 import { deriveRights } from "./rights.ts";
 
@@ -76,14 +77,21 @@ export class TranslationRegisters {
     if (this.#ledger !== null) this.#reportRoot(this.#ledger);
   }
 
-  /** The ledger follows one root, that of TTBR0_EL1: the kernel's own table is never freed. */
+  /** The ledger and the may-sets follow one root, that of TTBR0_EL1: the kernel's own table is never freed. */
   #reportRoot(ledger: CoherenceLedger): void {
     const words = this.#words;
+    const { maySets } = ledger;
     if (words[S_ON] === 0) {
+      maySets?.rootUnloaded(this.#core);
       ledger.rootUnloaded(this.#core);
       return;
     }
     const base = (words[S_RANGES + R_BASE_LO] >>> 0) + words[S_RANGES + R_BASE_HI] * 2 ** 32;
-    ledger.rootLoaded(this.#core, words[S_ASID], Math.floor(base / 4096));
+    const frame = Math.floor(base / 4096);
+    if (maySets !== null && !isFollowed(words)) {
+      throw new Error("may-sets: TCR_EL1.T0SZ and TG0 give no 4 KiB tables that are full");
+    }
+    maySets?.rootLoaded(this.#core, words[S_ASID], frame, "keep");
+    ledger.rootLoaded(this.#core, words[S_ASID], frame);
   }
 }

@@ -8,11 +8,12 @@
  * misses the first level and hits the second copies the entry; two entries that match one address are a TLB conflict abort
  * at the access that finds them.
  *
- * Simplifications: system register writes take effect at once (registers.ts); translation by tagged data addresses is
- * never in the fast TLB; NSTable and NS have no effect, as in the Non-secure state.
+ * Simplifications: system register writes take effect at once (registers.ts); accesses by tagged addresses are never
+ * translated by the fast TLB; NSTable and NS have no effect, as in the Non-secure state.
  */
 import { FastKeeper } from "../fast-keeper.ts";
 import type { CoherenceLedger } from "../ledger.ts";
+import type { MaySets } from "../may-sets.ts";
 import type { PhysicalMemory } from "../memory.ts";
 import { seedRandom } from "../random.ts";
 import { ENTRY_ATTRIBUTES, ENTRY_FRAME_HI, ENTRY_FRAME_LO, fold } from "../set-array.ts";
@@ -80,6 +81,7 @@ import {
   W_SLOT,
   W_TAGGED_HI,
 } from "./layout.ts";
+import { AArch64MayFormat } from "./may-format.ts";
 import { probeTables } from "./probe.ts";
 import { type AArch64TranslationProfile, profileArrays } from "./profiles.ts";
 import { TranslationRegisters } from "./registers.ts";
@@ -131,6 +133,9 @@ export class AArch64TranslationUnit implements TranslationUnit {
   readonly #profile: AArch64TranslationProfile;
   readonly #budget: EventBudget;
   readonly #ledger: CoherenceLedger | null;
+  readonly #maySets: MaySets | null;
+  /** May-sets that check every use, or null. */
+  readonly #selfCheck: MaySets | null;
   readonly #keeper: FastKeeper;
   readonly #admission: Admission;
   readonly #invalidation: Invalidation;
@@ -149,6 +154,9 @@ export class AArch64TranslationUnit implements TranslationUnit {
     this.#profile = profile;
     this.#budget = options.budget;
     this.#ledger = ledger;
+    this.#maySets = ledger === null ? null : ledger.maySets;
+    this.#maySets?.attach(core, new AArch64MayFormat(state));
+    this.#selfCheck = this.#maySets?.checksUses === true ? this.#maySets : null;
     this.#isAdversarial = options.policy === "adversarial";
     this.#keeper = new FastKeeper(state, 0);
     this.fast = this.#keeper.fast;
@@ -175,6 +183,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
       caches: this.#caches,
       observer,
       adversary: this.#isAdversarial ? this.#adversary : null,
+      maySets: this.#maySets,
     });
     this.#registers = new TranslationRegisters({ core, words: state, keeper: this.#keeper, ledger, profile });
   }
@@ -369,7 +378,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
     if (kind !== FETCH && !this.#budget.take()) return SUSPENDED;
     if (this.#ledger !== null) this.#ledger.use(this.#caches.holdingOf(at), lo, va);
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
-    this.#arrive(at, lo, va, hi, kind, privilege, at);
+    this.#arrive(at, lo, va, kind, privilege, at);
     return DONE;
   }
 
@@ -398,7 +407,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
     if (this.#ledger !== null) this.#ledger.use(caches.holdingOf(at), lo, va);
     words[S_STALL] += this.#profile.l2HitCycles;
     if (!permitted) return this.#deny(at, lo, hi, kind, privilege);
-    this.#arrive(at, lo, va, hi, kind, privilege, caches.fill(caches.firstFor(kind), at));
+    this.#arrive(at, lo, va, kind, privilege, caches.fill(caches.firstFor(kind), at));
     return DONE;
   }
 
@@ -452,7 +461,6 @@ export class AArch64TranslationUnit implements TranslationUnit {
           S_WALK + W_IMAGE,
           words[S_WALK + W_LO],
           words[S_WALK + W_HI],
-          words[S_WALK + W_TAGGED_HI],
           words[S_WALK + W_KIND],
           words[S_WALK + W_PRIVILEGE],
           words[S_WALK + W_FIRST_LEVEL],
@@ -488,15 +496,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
    * The access may go ahead: sets `pa`, and lets the page into the fast TLB if its first-level entry `first` exists.
    * `at` is any copy of the entry. @hot
    */
-  #arrive(
-    at: number,
-    lo: number,
-    va: number,
-    hi: number,
-    kind: number,
-    privilege: number,
-    first: number,
-  ): void {
+  #arrive(at: number, lo: number, va: number, kind: number, privilege: number, first: number): void {
     const words = this.#words;
     const attributes = words[at + ENTRY_ATTRIBUTES];
     const pages = (words[at] & 0x3f) - 12;
@@ -508,7 +508,12 @@ export class AArch64TranslationUnit implements TranslationUnit {
     this.pa = (frame + frameHi * 0x1_0000_0000) * 4096 + (lo & 0xfff);
     const { observer } = this.#budget;
     if (observer !== null) observer.used(this.pa, kind as AccessKind, lo, va);
-    if (first < 0 || frameHi !== 0 || va !== hi) return;
+    if (this.#selfCheck !== null) {
+      this.#selfCheck.used(this.core, words[S_ASID], lo, va, attributes, frame + frameHi * 0x1_0000_0000);
+    }
+    // May-sets hear of every store: no data page is written past translate().
+    if (this.#maySets !== null && kind !== FETCH) return;
+    if (first < 0 || frameHi !== 0) return;
     const isDevice = (this.#mairByte(attributes) & 0xf0) === 0 ? 1 : 0;
     this.#admission.admit(first, lo, va, kind, privilege, frame, isDevice);
   }

@@ -123,6 +123,7 @@ export class Walker {
   level = 0;
   /** The permissions that denied the access, if the cause is "protection". */
   permissions = 0;
+  readonly #core: number;
   readonly #words: Int32Array;
   readonly #record: number;
   readonly #ram: PhysicalMemory;
@@ -136,6 +137,7 @@ export class Walker {
 
   /** @param record word index of the walk record */
   constructor(parts: WalkerParts, record: number) {
+    this.#core = parts.core;
     this.#words = parts.words;
     this.#record = record;
     this.#ram = parts.ram;
@@ -170,7 +172,7 @@ export class Walker {
       if ((occupied & cache.bit) === 0) continue;
       const at = cache.find(lo, hi, lookupShift(granule, level), words[S_ASID]);
       if (at < 0) continue;
-      if (this.#ledger !== null) this.#ledger.use(cache.holdingOf(at), lo, hi);
+      if (this.#ledger !== null) this.#use(this.#ledger, cache, at, level, lo, hi);
       words[r + W_LEVEL] = level + 1;
       words[r + W_TABLE_LO] = words[at + ENTRY_FRAME_LO] << 12;
       words[r + W_TABLE_HI] = (words[at + ENTRY_FRAME_LO] >>> 20) | (words[at + ENTRY_FRAME_HI] << 12);
@@ -185,6 +187,16 @@ export class Walker {
     words[r + W_INDEX_MASK] = words[range + R_START_MASK];
     words[r + W_RIGHTS] = ATTRIBUTE_EL0;
     return (words[r + W_PHASE] = PHASE_READ);
+  }
+
+  /** The walk starts at a walk-cache entry of a level. */
+  #use(ledger: CoherenceLedger, cache: WalkCache, at: number, level: number, lo: number, hi: number): void {
+    ledger.use(cache.holdingOf(at), lo, hi);
+    const { maySets } = ledger;
+    if (maySets === null || !maySets.checksUses) return;
+    const words = this.#words;
+    const frame = (words[at + ENTRY_FRAME_LO] >>> 0) + words[at + ENTRY_FRAME_HI] * 0x1_0000_0000;
+    maySets.walkUsed(this.#core, words[S_ASID], lo, hi, 4 - level, words[at + ENTRY_ATTRIBUTES], frame);
   }
 
   /** The record is that of a walk for this access. */

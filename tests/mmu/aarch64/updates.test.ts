@@ -212,11 +212,14 @@ test("without break-before-make a block that replaces pages is a TLB conflict, u
   const near = world.frame();
   world.map(VA, 0, near, USER_PAGE);
   expect(unit.translate(VA, 0, READ, USER)).toBe(DONE);
+  expect(unit.fast.includes(VA)).toBe(true);
   world.map(VA, 0, 0x400, USER_PAGE, 0, 2);
   // Another address of the block fills it; the walk cache still leads to the old table.
   unit.invalidate(decodeTlbi("VAE1", "local", (VA + 0x1000) >>> 12, 1 << 16)!);
   expect(unit.translate(VA + 0x1000, 0, READ, USER)).toBe(DONE);
   expect(unit.pa).toBe(0x40_1000);
+  // A backend that had the page in the fast TLB finds the conflict as well.
+  expect(unit.fast.includes(VA)).toBe(false);
   expect(unit.translate(VA, 0, READ, USER)).toBe(FAULT);
   expect(unit.fault).toMatchObject({ cause: "tlb-conflict", statusCode: 0x30 });
   unit.invalidate(ALL);

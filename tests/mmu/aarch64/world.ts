@@ -28,6 +28,8 @@ import {
   CoherenceLedger,
   EventBudget,
   type LedgerOptions,
+  MaySets,
+  type MaySetsOptions,
   PhysicalMemory,
   type TranslationObserver,
 } from "../../../mmu/index.ts";
@@ -45,6 +47,8 @@ export interface WorldOptions {
   profile?: Partial<AArch64TranslationProfile>;
   observer?: TranslationObserver | null;
   ledger?: Partial<LedgerOptions> | null;
+  /** Given: the ledger keeps may-sets as well. */
+  maySets?: Partial<MaySetsOptions>;
   seed?: number;
   cores?: number;
   ramBytes?: number;
@@ -59,6 +63,7 @@ export class World {
   readonly inputBits: number;
   readonly budget: EventBudget = new EventBudget();
   readonly ledger: CoherenceLedger | null;
+  readonly maySets: MaySets | null;
   readonly states: Int32Array[] = [];
   readonly units: AArch64TranslationUnit[] = [];
   readonly profile: AArch64TranslationProfile;
@@ -74,14 +79,25 @@ export class World {
     this.inputBits = options.inputBits ?? 48;
     this.profile = { ...NEOVERSE_N1, ...options.profile };
     this.ram = new PhysicalMemory(options.ramBytes ?? 0x200_0000, 0x10000);
-    this.ledger = options.ledger
+    this.maySets = options.maySets
+      ? new MaySets({
+          ram: this.ram,
+          eventContext: (into) => Object.assign(into, this.context),
+          isPermanent: (_lo, hi) => hi < 0,
+          selfCheck: "every use",
+          ...options.maySets,
+        })
+      : null;
+    const ledger = options.ledger ?? (options.maySets ? {} : null);
+    this.ledger = ledger
       ? new CoherenceLedger({
           frames: this.ram.frames,
           leafShifts: AARCH64_LEAF_SHIFTS,
           eventContext: (into) => Object.assign(into, this.context),
           isPermanent: (_lo, hi) => hi < 0,
           allocations: "unknown",
-          ...options.ledger,
+          maySets: this.maySets,
+          ...ledger,
         })
       : null;
     for (let core = 0; core < (options.cores ?? 1); core++) {
