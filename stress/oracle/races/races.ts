@@ -5,8 +5,13 @@
  * interleaves, and the exploration does not, as no scheduling point stands between. It is an assertion of ours: I15.
  *
  * Marked is the first access behind a scheduling point, with what the same step does to the same 8 bytes (a locked
- * read-modify-write, both halves of an entry); and every access to a field that is declared atomic. All else is plain.
- * Walks of the hardware read marked.
+ * read-modify-write, both halves of an entry); and every access to a field that is declared atomic. In words declared for
+ * lockless use (entries of page tables, links of trees) a step may access one such place anywhere, as its owner looks at
+ * words of its own before it stores; a second one that conflicts is plain. All else is plain. Walks of the hardware read
+ * marked.
+ *
+ * Not looked at: user data, kernel stacks above the task_struct, free lists while an allocator works on them, a new
+ * object while it is filled. Nobody else has these, or lifetime.ts judges them. Lock words are judged by their owners.
  *
  * Order comes from: program order of a core; a lock's release and acquisition (readers are ordered with writers, not
  * with each other); a marked write and a marked read of the same word, by which cross-call queues, acknowledgements and
