@@ -24,6 +24,11 @@
  * own core it lands. Two places differ only if an event between them touches what the handler touches, or changes
  * the interrupt mask, the phase or the task of the core. What handlers touch is learned; as long as that grows, the
  * search is begun again (`isSettled`).
+ *
+ * The paper has no interrupts, and its proof does not cover them. Against the full search of 1,500 random programs to 0, 1
+ * and 2 preemptions, nothing was missing where no interrupts are sent; of the searches of programs that are dense with
+ * messages, about two in a thousand lacked one final state. So "complete" means for scenarios with interrupts: but for
+ * rare orders of several messages to one core.
  */
 import { ConflictIndex } from "./conflict-index.ts";
 import {
@@ -227,6 +232,8 @@ export class Exhaustive implements Strategy {
     const before = this.#events === 0 ? null : this.#points[this.#events - 1]!;
     let last = before === null ? NO_CORE : before.last;
     if (before !== null && isCore(before.agent)) last = coreOf(before.agent);
+    // An interrupt makes no switch dearer: a core that could not go on before it is left for nothing.
+    else if (before !== null && !before.holds) last = NO_CORE;
     const goesOn = last !== NO_CORE && (enabled & agentsOf(last, CORE_ROLES)) !== 0;
     const spins = choices.spins && coreOf(choices.current) === last;
     return {
