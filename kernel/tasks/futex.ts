@@ -49,7 +49,7 @@ export function* futexWait(k: Context, wait: FutexWait): Work<number> {
   const table = state.group.table.futexes;
   if (wait.bitset === 0) return -EINVAL;
   for (;;) {
-    const key = yield* futexKey(k, wait.at, wait.shared);
+    const key = yield* futexKey(k, wait.at, wait.shared, "read");
     if (typeof key === "number") return key;
     const waiter: FutexWaiter = { pid: task.pid, key, bitset: wait.bitset, bucket: bucketOf(key) };
     const queued = yield* queueIfEqual(k, table, waiter, wait);
@@ -72,7 +72,7 @@ export function* futexWake(
   options: { shared: boolean; count: number; bitset: number },
 ): Work<number> {
   if (options.bitset === 0) return -EINVAL;
-  const key = yield* futexKey(k, at, options.shared);
+  const key = yield* futexKey(k, at, options.shared, "read");
   if (typeof key === "number") return key;
   const table = processOf(k.task!).group.table.futexes;
   const bucket = bucketOf(key);
@@ -100,9 +100,9 @@ export function* futexWakeOp(
 ): Work<number> {
   const table = processOf(k.task!).group.table.futexes;
   for (;;) {
-    const key = yield* futexKey(k, at, options.shared);
+    const key = yield* futexKey(k, at, options.shared, "read");
     if (typeof key === "number") return key;
-    const secondKey = yield* futexKey(k, second, options.shared);
+    const secondKey = yield* futexKey(k, second, options.shared, "write");
     if (typeof secondKey === "number") return secondKey;
     const buckets = [bucketOf(key), bucketOf(secondKey)] as const;
     yield* lockBoth(k, table, ...buckets);
@@ -138,9 +138,9 @@ export function* futexRequeue(
   if (options.wake < 0 || options.requeue < 0) return -EINVAL;
   const table = processOf(k.task!).group.table.futexes;
   for (;;) {
-    const source = yield* futexKey(k, from, options.shared);
+    const source = yield* futexKey(k, from, options.shared, "read");
     if (typeof source === "number") return source;
-    const target = yield* futexKey(k, to, options.shared);
+    const target = yield* futexKey(k, to, options.shared, "read");
     if (typeof target === "number") return target;
     const first = bucketOf(source);
     const second = bucketOf(target);
@@ -164,15 +164,23 @@ export function* futexRequeue(
   }
 }
 
-/** get_futex_key(): the key of a word, or -EINVAL, -EFAULT. */
-function* futexKey(k: Context, at: UserPointer, shared: boolean): Work<FutexKey | number> {
+/**
+ * get_futex_key(): the key of a word, or -EINVAL, -EFAULT, -ENOMEM.
+ * @param access what the operation does with the word (FUTEX_READ, FUTEX_WRITE)
+ */
+function* futexKey(
+  k: Context,
+  at: UserPointer,
+  shared: boolean,
+  access: "read" | "write",
+): Work<FutexKey | number> {
   if ((at.lo & 3) !== 0) return -EINVAL;
   if (!k.kernel.arch.entry.isUserRange(at.lo, at.hi, 4)) return -EFAULT;
   const mm = k.task!.mm;
   const offset = at.lo & 0xfff;
   if (!shared) return { space: mm, pageLo: at.lo & ~0xfff, pageHi: at.hi, offset };
-  if ((yield* getUser32(k, at.lo, at.hi)) !== 0) return -EFAULT;
-  const object = yield* sharedObjectAt(k, at.lo, at.hi);
+  const object = yield* sharedObjectAt(k, at.lo, at.hi, access);
+  if (typeof object === "number") return object;
   if (object.at === NULL) {
     return { space: mm, pageLo: at.lo & ~0xfff, pageHi: at.hi, offset: offset | FUT_OFF_MMSHARED };
   }
