@@ -29,7 +29,8 @@ export type AssertionId =
 /** What each asserts. */
 export const ASSERTIONS: Readonly<Record<AssertionId, string>> = {
   "call-interrupts-off": "nobody calls other cores and waits with interrupts off",
-  "data-race": "accesses of kernel code to one word are ordered or marked (the oracle asserts it, not the kernel)",
+  "data-race":
+    "accesses of kernel code to one word are ordered or marked (the oracle asserts it, not the kernel)",
   "entry-kind": "a page-table entry is empty or present",
   "lock-leak": "no lock, atomic or RCU section is left when a task goes to user mode",
   "lockdep-balance": "who releases a lock holds it",

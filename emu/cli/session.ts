@@ -4,10 +4,10 @@
  */
 import { createKernel, type Kernel } from "../../kernel/index.ts";
 import type { StopReason } from "../hardware.ts";
+import { tuneHostCompiler } from "../host-compiler.ts";
 import { Machine, type MachineOptions } from "../machine.ts";
 import type { MachineModel } from "../machines/model.ts";
 import type { TraceSink } from "../trace.ts";
-import { tuneHostCompiler } from "../host-compiler.ts";
 
 export interface SessionOptions {
   readonly model: MachineModel;
