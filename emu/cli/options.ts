@@ -25,19 +25,28 @@ const DEFAULT_TIMEOUT_SECONDS = 600;
 const SMALLEST_MEMORY = 16 * 2 ** 20;
 /** What a 32-bit host memory leaves for RAM beside the state of the cores. */
 const LARGEST_MEMORY = 3.5 * 2 ** 30;
+/** Whole numbers that an option takes, both ends included. */
+export interface WholeRange {
+  readonly least: number;
+  readonly most: number;
+}
+
+const CPUS: WholeRange = { least: 1, most: Math.max(...MACHINE_MODELS.map((model) => model.maxCores)) };
+const SEEDS: WholeRange = { least: 0, most: 2 ** 32 - 1 };
+const INSTRUCTIONS: WholeRange = { least: 1, most: Number.MAX_SAFE_INTEGER };
 
 export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
   return yargs
     .option("arch", { type: "string", describe: "architecture of the machine" })
     .option("machine", { type: "string", describe: "machine, see `faultline list machines`" })
-    .option("cpus", numberOption("--cpus", 4, "number of cores"))
+    .option("cpus", numberOption("--cpus", 4, "number of cores", CPUS))
     .option("mem", { type: "string", default: "256M", describe: "guest RAM, with K, M or G" })
     .option("mm", {
       type: "string",
       default: "classic",
       describe: "fault design, see `faultline list designs`",
     })
-    .option("seed", numberOption("--seed", 1, "seed of everything that is random"))
+    .option("seed", numberOption("--seed", 1, "seed of everything that is random", SEEDS))
     .option("scheduler", {
       choices: ["timed", "random"] as const,
       default: "timed" as const,
@@ -59,6 +68,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
         "--max-instructions",
         DEFAULT_MAX_INSTRUCTIONS,
         "stop after so many instructions (status 124)",
+        INSTRUCTIONS,
       ),
     )
     .option(
@@ -75,8 +85,16 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T & MachineArguments> {
     }) as unknown as Argv<T & MachineArguments>;
 }
 
-/** An option that takes a number. yargs would turn other words into NaN, and the message could not show them. */
-export function numberOption(name: string, byDefault: number, describe: string): Options {
+/**
+ * An option that takes a number. yargs would turn other words into NaN, and the message could not show them.
+ * @param range what a word must lie in; the message quotes the word, where a number may have lost digits
+ */
+export function numberOption(
+  name: string,
+  byDefault: number,
+  describe: string,
+  range: WholeRange | null = null,
+): Options {
   return {
     type: "string",
     default: byDefault,
@@ -84,7 +102,12 @@ export function numberOption(name: string, byDefault: number, describe: string):
     describe,
     coerce: (given: string | number): number => {
       const value = String(given).trim() === "" ? Number.NaN : Number(given);
-      if (!Number.isNaN(value)) return value;
+      if (!Number.isNaN(value)) {
+        // A default need not be a value of the range: it can stand for one that is found later.
+        if (range !== null && typeof given === "string" && !lies(value, range))
+          throw outOfRange(`${name} ${given}`, range);
+        return value;
+      }
       throw new UserError(
         "is not a number",
         `${name} ${given}`.trim(),
@@ -112,8 +135,6 @@ export function tieNegativeValues(words: readonly string[]): string[] {
 /** @throws UserError */
 export function checkMachineArguments(args: MachineArguments, model: MachineModel): void {
   wholeNumber(args.cpus, "--cpus", 1, model.maxCores);
-  wholeNumber(args.seed, "--seed", 0, 2 ** 32 - 1);
-  wholeNumber(args.maxInstructions, "--max-instructions", 1, Number.MAX_SAFE_INTEGER);
   if (!(args.timeout > 0))
     throw new UserError("is not a positive number", `--timeout ${args.timeout}`, "give seconds of host time");
 }
@@ -168,6 +189,13 @@ export function memoryBytes(text: string): number {
 
 /** @throws UserError unless it is a whole number of the range */
 export function wholeNumber(value: number, where: string, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new UserError("is out of range", `${where} ${value}`, `give a whole number from ${least} to ${most}`);
+  if (!lies(value, { least, most })) throw outOfRange(`${where} ${value}`, { least, most });
+}
+
+function lies(value: number, { least, most }: WholeRange): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function outOfRange(where: string, { least, most }: WholeRange): UserError {
+  return new UserError("is out of range", where, `give a whole number from ${least} to ${most}`);
 }

@@ -82,10 +82,10 @@ export const stressCommand: CommandModule<object, StressArguments> = {
           "scenarios, see `faultline list scenarios`; default: all. Or: merge and results files of shards",
       })
       .option("runs", {
-        ...numberOption("--runs", 0, "schedules of each scenario and design"),
+        ...numberOption("--runs", 0, "schedules of each scenario and design", { least: 1, most: MAX_RUNS }),
         defaultDescription: `${DEFAULT_RUNS}; exhaustive: ${DEFAULT_SEARCH_RUNS}`,
       })
-      .option("seed", numberOption("--seed", 1, "seed of the campaign"))
+      .option("seed", numberOption("--seed", 1, "seed of the campaign", { least: 0, most: 2 ** 31 }))
       .option("scheduler", {
         choices: ["random", "pct", "exhaustive"] as const,
         default: "pct" as const,
