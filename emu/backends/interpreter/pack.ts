@@ -92,6 +92,7 @@ const RECORD_KINDS: Readonly<Record<string, number>> = {
 };
 /** Record kind → predicates that have a fused compare-and-branch, by predicate >> 1. */
 const COMPARE_SUFFIX: Readonly<Record<number, string>> = { 1: "C", 2: "Z", 3: "BE", 6: "L", 7: "LE" };
+const ZERO_TESTS: ReadonlySet<Opcode> = new Set<Opcode>(["eq.i32", "ne.i32", "eq.i64", "ne.i64"]);
 const TEST_SUFFIX: Readonly<Record<number, string>> = { 2: "Z", 4: "S", 6: "S", 7: "LE" };
 
 const PUT_WIDTH: Readonly<Partial<Record<Opcode, number>>> = { put8: 1, put16: 2, put32: 4, put64: 8 };
@@ -347,6 +348,7 @@ export class Packer {
     if (opcode === "addr" || this.#isAddressSum(instruction)) return this.#deferAddress(instruction);
     if (operation.exit || opcode === "exit.if" || opcode === "trap.if") return this.#emitExit(i, instruction);
     if (operation.memory !== null) return this.#emitAccess(instruction);
+    if (this.#isZeroTest(i)) return;
     if (operation.writesFlags) return this.#emitRecord(instruction);
     const arithmetic = ARITHMETIC[opcode];
     if (arithmetic !== undefined) return this.#emitArithmetic(i, instruction, arithmetic);
@@ -674,8 +676,25 @@ export class Packer {
       this.#writeTail(taken, next, ends);
       return;
     }
+    if (this.#isZeroTest(this.#definition[value]!)) {
+      const wide = definition.opcode.endsWith("i64");
+      this.#write(wide ? PACKED.BRANCH_ZERO64 : PACKED.BRANCH_ZERO32, this.#cellOf(definition.args[0]!));
+      if (definition.opcode.startsWith("ne.")) this.#writeTail(next, taken, ends << 1);
+      else this.#writeTail(taken, next, ends);
+      return;
+    }
     this.#write(PACKED.BRANCH_VALUE, this.#cellOf(value));
     this.#writeTail(taken, next, ends);
+  }
+
+  /** A comparison with 0 that only the branch after it uses: the branch makes it. */
+  #isZeroTest(i: number): boolean {
+    const { opcode, result, args } = this.#code[i]!;
+    if (!ZERO_TESTS.has(opcode) || this.#uses[result] !== 1) return false;
+    const branch = this.#code[i + 1]!;
+    const { opcode: zero, immediates } = this.#code[this.#definition[args[1]!]!]!;
+    const constant = zero.startsWith("const.") && immediates.every((word) => word === 0);
+    return constant && branch.opcode === "exit.branch" && branch.args[0] === result;
   }
 
   /** Merges the compare that was emitted last with a branch on its outcome. */
