@@ -17,6 +17,7 @@ import {
   FAST_WRITE,
   FAULT,
   FETCH,
+  FRAME_MONITORED,
   fastIndex,
   PhysicalMemory,
   SUSPENDED,
@@ -84,6 +85,12 @@ class SceneMmu implements TranslationUnit {
     }
   }
 
+  /** Another block is fetched. */
+  beginBlock(): void {
+    this.#fetched = false;
+    this.left = false;
+  }
+
   /** Copies the frames back into the scene's pages. */
   unload(): void {
     for (const { frame, page } of this.#frames.values())
@@ -113,8 +120,18 @@ class SceneMmu implements TranslationUnit {
     if (!budget.take()) return SUSPENDED;
     this.pa = mapped.frame * FRAME_BYTES + (lo & 0xfff);
     if (this.#mode === "fast TLB filled")
-      this.#fill(lo, hi, mapped.frame, mapped.page.access === "read-write");
+      this.#fill(
+        lo,
+        hi,
+        mapped.frame,
+        mapped.page.access === "read-write" && !this.#isMonitored(mapped.frame),
+      );
     return DONE;
+  }
+
+  /** As in the machines' translation units: what a core has reserved is written the slow way. */
+  #isMonitored(frame: number): boolean {
+    return (this.#core.ram.frameFlags[frame]! & FRAME_MONITORED) !== 0;
   }
 
   #fill(lo: number, hi: number, frame: number, writable: boolean): void {
@@ -202,6 +219,11 @@ class SceneCore extends Core {
   protected restoreArchitecture(): void {}
 }
 
+export interface Turn {
+  readonly core: number;
+  readonly block: Block;
+}
+
 /** One machine for all runs; a run clears its code. */
 class Bench {
   readonly #ram: PhysicalMemory = new PhysicalMemory(FRAMES * FRAME_BYTES, CORES * STATE_END);
@@ -236,10 +258,27 @@ class Bench {
     return scenes.map((scene, id) => this.#ending(this.#cores[id]!, scene));
   }
 
-  #begin(core: SceneCore, scene: Scene, mode: Mode): void {
+  /** Runs blocks one after the other, each on the core it names, over one copy of the pages; the cores' states. */
+  runInTurn(turns: readonly Turn[], start: Scene, mode: Mode): Uint8Array[] {
+    for (const core of this.#cores) this.#begin(core, copyScene(start), mode, 0);
+    for (const { core: id, block } of turns) {
+      const core = this.#cores[id]!;
+      this.#interpreter.cache.clear();
+      this.#blocks[id] = block;
+      core.outcome = null;
+      core.phase = "execute";
+      core.state[STATE_PC >> 2] = block.pcLo;
+      core.userLimit = core.clock + 1;
+      core.mmu.beginBlock();
+      while (!this.#step(core, mode));
+    }
+    return this.#cores.map((core) => core.stateBytes.slice());
+  }
+
+  #begin(core: SceneCore, scene: Scene, mode: Mode, firstFrame: number = core.id * FRAMES_PER_CORE): void {
     this.#interpreter.abandon(core);
     core.stateBytes.set(scene.state);
-    core.mmu.load(scene, core.id * FRAMES_PER_CORE, mode);
+    core.mmu.load(scene, firstFrame, mode);
     core.outcome = null;
     core.phase = "execute";
     core.retired = 0;
@@ -302,6 +341,11 @@ export function runInterleaved(
   second: { readonly block: Block; readonly start: Scene },
 ): Ending[] {
   return bench.run([first, second], "suspended at every event");
+}
+
+/** Two cores over the same pages, a block at a time; their states at the end. */
+export function runInTurn(turns: readonly Turn[], start: Scene, fastTlb: "filled" | "empty"): Uint8Array[] {
+  return bench.runInTurn(turns, start, `fast TLB ${fastTlb}`);
 }
 
 /** Runs a block with a suspension at every event, and counts those inside a locked sequence. */
