@@ -59,10 +59,14 @@ export const CONFLICT = -2;
 export const ALL_SIZES: number = (1 << AARCH64_LEAF_SHIFTS.length) - 1;
 
 const SIZE_4K = 1;
+const SIZE_BITS: Int32Array = Int32Array.from({ length: 64 }, (_, shift) => {
+  const index = AARCH64_LEAF_SHIFTS.indexOf(shift);
+  return index < 0 ? 0 : 1 << index;
+});
 
-/** Mask of a size. */
+/** Mask of a size; 0: no page, block or contiguous group has it. @hot */
 export function sizeBit(shift: number): number {
-  return 1 << AARCH64_LEAF_SHIFTS.indexOf(shift);
+  return SIZE_BITS[shift];
 }
 
 export class AArch64Caches {
@@ -106,7 +110,7 @@ export class AArch64Caches {
 
   /** Word index of the one entry of a TLB for an address under an ASID (or global), MISSING or CONFLICT. @hot */
   find(tlb: Tlb, lo: number, hi: number, asid: number): number {
-    let sizes = this.#words[S_SIZES];
+    let sizes = this.#words[S_SIZES - (hi >> 31)];
     if (sizes === SIZE_4K) return tlb.findPage(lo, hi, asid);
     let found = MISSING;
     while (sizes !== 0) {
@@ -119,19 +123,23 @@ export class AArch64Caches {
     return found;
   }
 
-  /** Enters an image into a TLB; returns its word index. */
+  /** Enters an image into a TLB; returns its word index. @hot */
   fill(tlb: Tlb, image: number): number {
     const words = this.#words;
-    const shift = words[image] & 0x3f;
-    const others = words[S_SIZES] & ~sizeBit(shift);
-    words[S_SIZES] |= sizeBit(shift);
-    const at = tlb.insert(image);
-    // Entries of other sizes may now match the same addresses: their fast tags would hide it.
-    if (others !== 0) {
-      this.#keeper.dropData(words[image] & ~0x3f, words[image + ENTRY_KEY_HI], shift);
-      this.#keeper.dropExec(words[image] & ~0x3f, words[image + ENTRY_KEY_HI], shift);
-    }
-    return at;
+    const size = sizeBit(words[image] & 0x3f);
+    const sizes = S_SIZES - (words[image + ENTRY_KEY_HI] >> 31);
+    words[sizes] |= size;
+    if (words[sizes] !== size) this.#dropHidden(image);
+    return tlb.insert(image);
+  }
+
+  /** Entries of other sizes may match the same addresses soon: their fast tags would hide it. */
+  #dropHidden(image: number): void {
+    const lo = this.#words[image] & ~0x3f;
+    const hi = this.#words[image + ENTRY_KEY_HI];
+    const shift = this.#words[image] & 0x3f;
+    this.#keeper.dropData(lo, hi, shift);
+    this.#keeper.dropExec(lo, hi, shift);
   }
 
   /** The ledger's number of the TLB entry at a word index. */
@@ -146,7 +154,7 @@ export class AArch64Caches {
    */
   dropPage(lo: number, hi: number, asid: number, sizes: number): number {
     let dropped = 0;
-    for (let rest = sizes & this.#words[S_SIZES]; rest !== 0; rest &= rest - 1) {
+    for (let rest = sizes & this.#words[S_SIZES - (hi >> 31)]; rest !== 0; rest &= rest - 1) {
       const shift = AARCH64_LEAF_SHIFTS[31 - Math.clz32(rest & -rest)];
       for (const tlb of this.tlbs) dropped += tlb.dropAddress(lo, hi, shift, asid, 1);
     }
@@ -193,6 +201,7 @@ export class AArch64Caches {
     let dropped = 0;
     for (const array of this.arrays) dropped += array.dropContext(ANY_CONTEXT, 1);
     this.#words[S_SIZES] = 0;
+    this.#words[S_SIZES + 1] = 0;
     return dropped;
   }
 

@@ -41,10 +41,10 @@ export const S_RANDOM: number = SCALARS + 26;
 export const S_STALL: number = SCALARS + 27;
 /** Bit per structure: the array may hold entries. */
 export const S_OCCUPIED: number = SCALARS + 28;
-/** Bit per size of AARCH64_LEAF_SHIFTS: a TLB may hold entries of it. */
+/** Bit per size of AARCH64_LEAF_SHIFTS, for the lower and the upper half: a TLB may hold entries of it. */
 export const S_SIZES: number = SCALARS + 29;
 /** Ring of recently walked and invalidated addresses, which the adversarial policy prefetches again. */
-export const S_RECENT: number = SCALARS + 30;
+export const S_RECENT: number = SCALARS + 31;
 export const RECENT_LENGTH = 8;
 export const S_RECENT_NEXT: number = S_RECENT + RECENT_LENGTH * 2;
 
