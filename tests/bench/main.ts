@@ -1,13 +1,12 @@
 /**
  * `npm run bench`: speed and size on this host, as a table and as JSON.
- *
- *     npm run bench -- [--json FILE] [--only NAME]
  */
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { type Cell, formatTable } from "../../emu/cli/table.ts";
 import { Progress } from "../../emu/cli/terminal.ts";
+import { UserError } from "../../emu/user-error.ts";
+import { endOnUserError, processArguments } from "../arguments.ts";
 import { hostLoad } from "./host-load.ts";
 import { PROCESSES } from "./processes.ts";
 import { isMet, type Measurement, type Row, take } from "./row.ts";
@@ -16,13 +15,23 @@ import { STRESS } from "./stress.ts";
 
 const ALL: readonly Measurement[] = [...SPEED, ...PROCESSES, hostLoad, ...STRESS];
 
-const { values } = parseArgs({
-  options: { json: { type: "string" }, only: { type: "string", default: "" } },
+const { values } = processArguments({
+  command: "npm run bench",
+  describe: "Speed and size on this host, as a table and as JSON.",
+  options: {
+    json: { kind: "text", byDefault: "", describe: "file for the JSON, which is printed otherwise" },
+    only: { kind: "text", byDefault: "", describe: "only measurements whose name begins so" },
+  },
 });
+const chosen = ALL.filter((each) => each.name.startsWith(values.only));
+if (chosen.length === 0) {
+  const names = ALL.map((each) => each.name).join(", ");
+  endOnUserError(new UserError("no measurement begins so", `--only ${values.only}`, `choose from ${names}`));
+}
 
 const progress = new Progress();
 const rows: Row[] = [];
-for (const measurement of ALL.filter((each) => each.name.startsWith(values.only))) {
+for (const measurement of chosen) {
   progress.show(() => measurement.what);
   rows.push(await take(measurement));
 }
@@ -49,7 +58,7 @@ const lines = formatTable(
   ]),
 );
 console.log(lines.join("\n"));
-if (values.json !== undefined) {
+if (values.json !== "") {
   writeFileSync(values.json, `${JSON.stringify({ host, rows }, null, 2)}\n`);
 } else {
   console.log(JSON.stringify({ host, rows }));

@@ -1,31 +1,41 @@
 /**
  * `npm run fuzz`: guests that execute random bytes and random instructions, for 10,000 seeds, whole and suspended, on
  * as many processes as the host has threads. A failure is printed with its seed; exit status 1 if there is one.
- *
- *     npm run fuzz -- [--seeds N] [--first SEED] [--execution whole|suspended|both] [--jobs N]
  */
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Progress } from "../../emu/cli/terminal.ts";
+import { MAX_JOBS, processArguments } from "../arguments.ts";
 import { checkSeed, type Execution } from "./run-seed.ts";
 
-const { values } = parseArgs({
+const { values } = processArguments({
+  command: "npm run fuzz",
+  describe: "Guests that execute random bytes and random instructions.",
   options: {
-    seeds: { type: "string", default: "10000" },
-    first: { type: "string", default: "1" },
-    execution: { type: "string", default: "both" },
-    jobs: { type: "string", default: String(availableParallelism()) },
+    seeds: { kind: "number", byDefault: 10_000, least: 1, most: 2 ** 32, describe: "how many" },
+    first: { kind: "number", byDefault: 1, least: 0, most: 2 ** 32 - 1, describe: "the first of them" },
+    execution: {
+      kind: "text",
+      byDefault: "both",
+      choices: ["whole", "suspended", "both"],
+      describe: "instructions in one piece, or stopped at their accesses",
+    },
+    jobs: {
+      kind: "number",
+      byDefault: availableParallelism(),
+      least: 1,
+      most: MAX_JOBS,
+      describe: "processes",
+    },
   },
 });
 
 const executions = (["whole", "suspended"] as const).filter(
   (each) => values.execution === "both" || values.execution === each,
 );
-const first = Number(values.first);
-const seeds = Number(values.seeds);
-const jobs = Math.max(1, Math.min(Number(values.jobs), seeds));
+const { first, seeds } = values;
+const jobs = Math.min(values.jobs, seeds);
 
 if (jobs === 1) {
   runSeeds();

@@ -16,6 +16,10 @@ export const CPUS: readonly number[] = [1, 2, 4, 16];
 const TLBS = ["typical", "adversarial"] as const;
 /** Seeds of the random scheduler. */
 const RANDOM_SEEDS = 20;
+/** Cores × TLB policies, schedules, and what each program and design has of both. */
+const MACHINES: number = CPUS.length * TLBS.length;
+const SCHEDULES: number = RANDOM_SEEDS + 1;
+const TURNS: number = MACHINES * SCHEDULES;
 
 /** The order keeps combinations that take equally long apart, so that work spreads evenly. */
 export function allCombinations(): Combination[] {
@@ -36,31 +40,43 @@ export function allCombinations(): Combination[] {
 }
 
 /**
- * A fixed sample: for each program and design the same number of combinations, the first of them `timed`, shifted from
- * one program to the next so that every value of each dimension meets all programs and designs.
- * @param most combinations
+ * A fixed sample, evenly spread: programs and designs take turns, and each turn gives a pair of them another number of
+ * cores, TLB policy and schedule, `timed` in one turn of four at first. The longest sample is all combinations.
+ * @param most combinations, of which there may be fewer
  */
 export function sample(most: number): Combination[] {
   const names = programs().filter((program) => program.matrix);
   const designs = listDesigns();
-  const each = Math.floor(most / (names.length * designs.length));
-  const chosen: Combination[] = [];
-  for (const [place, { name: program }] of names.entries()) {
-    for (const [side, { name: design }] of designs.entries()) {
-      const shift = place + side;
-      for (let i = 0; i < each; i++) {
-        chosen.push({
-          program,
-          design,
-          cpus: CPUS[(shift + i) % CPUS.length]!,
-          tlb: TLBS[(shift + i + Math.floor(i / CPUS.length)) % 2]!,
-          scheduler: i === 0 ? "timed" : "random",
-          seed: i === 0 ? 1 : 1 + ((place * (each - 1) + i - 1 + side) % RANDOM_SEEDS),
-        });
-      }
-    }
-  }
-  return chosen;
+  const pairs = names.length * designs.length;
+  const step = stepThrough(pairs);
+  const total = Math.min(most, pairs * TURNS);
+  return Array.from({ length: total }, (_, at) => {
+    const pair = (at * step) % pairs;
+    const place = Math.floor(pair / designs.length);
+    const side = pair % designs.length;
+    const turn = Math.floor(at / pairs);
+    // Turns in groups of four, each pair beginning elsewhere in the group.
+    const own = turn - (turn % 4) + ((turn + (at % pairs)) % 4);
+    // The numbers of machines and of schedules have no common factor: each turn is another combination of both.
+    const machine = (own + place + side) % MACHINES;
+    const schedule = own % SCHEDULES;
+    return {
+      program: names[place]!.name,
+      design: designs[side]!.name,
+      cpus: CPUS[machine % CPUS.length]!,
+      tlb: TLBS[(machine + Math.floor(machine / CPUS.length)) % TLBS.length]!,
+      scheduler: schedule === 0 ? "timed" : "random",
+      seed: schedule === 0 ? 1 : 1 + ((schedule - 1 + place * 7 + side * 3) % RANDOM_SEEDS),
+    };
+  });
+}
+
+/** A step that reaches every one of `count` places, far from the one before: near the golden section, no factor shared. */
+function stepThrough(count: number): number {
+  const shared = (a: number, b: number): number => (b === 0 ? a : shared(b, a % b));
+  let step = Math.max(1, Math.round(count * 0.618));
+  while (shared(step, count) !== 1) step++;
+  return step;
 }
 
 /** The command that runs it again. */

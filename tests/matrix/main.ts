@@ -1,15 +1,14 @@
 /**
  * `npm run test:matrix`: runs the whole matrix on worker processes. Each failure is printed with the command that
- * repeats it. Exit status 1 if there is one.
- *
- *     npm run test:matrix -- [--jobs N] [--only TEXT] [--sample N] [--ledger off]
+ * repeats it. Exit status 1 if there is one, 2 for a bad command line or one that leaves nothing to run.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { formatNumber } from "../../emu/cli/table.ts";
 import { Progress } from "../../emu/cli/terminal.ts";
+import { UserError } from "../../emu/user-error.ts";
+import { endOnUserError, MAX_JOBS, processArguments } from "../arguments.ts";
 import { allCombinations, type Combination, replayCommand, sample } from "./combination.ts";
 import type { Answer, Order } from "./worker.ts";
 
@@ -20,17 +19,40 @@ const PROCESS_ENDED = "the host process ended";
 /** Failures printed in full. */
 const SHOWN_FAILURES = 50;
 
-const { values } = parseArgs({
+const { values } = processArguments({
+  command: "npm run test:matrix",
+  describe: "Every program × fault design × number of cores × TLB policy × schedule.",
   options: {
-    jobs: { type: "string", default: String(availableParallelism()) },
-    only: { type: "string", default: "" },
-    sample: { type: "string", default: "0" },
-    ledger: { type: "string", default: "on" },
+    jobs: {
+      kind: "number",
+      byDefault: availableParallelism(),
+      least: 1,
+      most: MAX_JOBS,
+      describe: "worker processes",
+    },
+    only: { kind: "text", byDefault: "", describe: "only combinations whose replay command contains this" },
+    sample: {
+      kind: "number",
+      byDefault: allCombinations().length,
+      least: 1,
+      most: Number.MAX_SAFE_INTEGER,
+      describe: "so many of all combinations, evenly spread and always the same",
+    },
+    ledger: {
+      kind: "text",
+      byDefault: "on",
+      choices: ["on", "off"],
+      describe: "check what TLBs and walk caches can reach",
+    },
   },
 });
 
-const chosen = Number(values.sample) > 0 ? sample(Number(values.sample)) : allCombinations();
-const queue = chosen.filter((combination) => replayCommand(combination).includes(values.only));
+const queue = sample(values.sample).filter((combination) => replayCommand(combination).includes(values.only));
+if (queue.length === 0) {
+  endOnUserError(
+    new UserError("no combination has this", `--only ${values.only}`, "give part of a replay command"),
+  );
+}
 const total = queue.length;
 const failures: Answer[] = [];
 const progress = new Progress();
@@ -49,7 +71,7 @@ for (const [signal, status] of [
   });
 }
 
-await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, work));
+await Promise.all(Array.from({ length: values.jobs }, work));
 progress.clear();
 const seconds = ((Date.now() - from) / 1000).toFixed(0);
 const count =

@@ -7,8 +7,26 @@ const MOST = 300;
 const combinations = sample(MOST);
 
 describe("the sample of the matrix", () => {
+  it.each([1, 20, 53, 54, 55, 1000])("has as many as asked for, all different: %i", (most) => {
+    expect(new Set(sample(most).map(replayCommand)).size).toBe(most);
+  });
+
+  it("has all combinations, if that many are asked for", () => {
+    const all = allCombinations().map(replayCommand).sort();
+    expect(sample(all.length).map(replayCommand).sort()).toEqual(all);
+    expect(sample(all.length + 1)).toHaveLength(all.length);
+  });
+
+  it("is spread over programs, designs, machines and schedules when it is short", () => {
+    const short = sample(20);
+    expect(new Set(short.map((c) => c.program)).size).toBeGreaterThan(15);
+    expect(new Set(short.map((c) => c.design)).size).toBe(2);
+    expect(new Set(short.map((c) => `${c.cpus} ${c.tlb}`)).size).toBe(8);
+    expect(new Set(short.map((c) => c.scheduler)).size).toBe(2);
+  });
+
   it("meets every value of every dimension with every program and design", () => {
-    expect(combinations.length).toBeLessThanOrEqual(MOST);
+    expect(combinations.length).toBe(MOST);
     expect(new Set(combinations.map(replayCommand)).size).toBe(combinations.length);
     const all = allCombinations();
     const count = (pick: (combination: (typeof all)[number]) => unknown): [number, number] => [

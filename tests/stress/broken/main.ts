@@ -1,30 +1,36 @@
 /**
  * `npm run stress:broken`: every broken variant of the kernel against the scenarios that are after it. Printed are the
  * invariant that caught it, the runs that took, and how long the shrunk schedule is. Exit status 1 if one gets away.
- *
- *     npm run stress:broken -- [ID…] [--runs N]
  */
-import { parseArgs } from "node:util";
 import { formatTable } from "../../../emu/cli/table.ts";
 import { Progress } from "../../../emu/cli/terminal.ts";
 import { BROKEN } from "../../../kernel/index.ts";
+import { processArguments } from "../../arguments.ts";
 import { type Catch, catchVariant, MAX_CATCH_RUNS, scenariosOf } from "./catch.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+const { values, words } = processArguments({
+  command: "npm run stress:broken",
+  describe: "Every broken variant of the kernel against the scenarios that are after it.",
   options: {
-    runs: { type: "string", default: String(MAX_CATCH_RUNS) },
-    json: { type: "boolean", default: false },
+    runs: {
+      kind: "number",
+      byDefault: MAX_CATCH_RUNS,
+      least: 1,
+      most: 1e9,
+      describe: "schedules of a scenario",
+    },
+    json: { kind: "flag", describe: "print JSON" },
   },
+  words: { name: "IDs", known: BROKEN.map(({ id }) => id) },
 });
 
-const chosen = positionals.length === 0 ? BROKEN : BROKEN.filter(({ id }) => positionals.includes(id));
+const chosen = words.length === 0 ? BROKEN : BROKEN.filter(({ id }) => words.includes(id));
 const progress = new Progress();
 const catches: Catch[] = [];
 for (const variant of chosen) {
   progress.show(() => `${catches.length} of ${chosen.length}: ${variant.id}`);
   if (scenariosOf(variant).length === 0) console.error(`${variant.id}: no scenario is after it`);
-  catches.push(catchVariant(variant, Number(values.runs)));
+  catches.push(catchVariant(variant, values.runs));
 }
 progress.clear();
 if (values.json) {

@@ -2,16 +2,14 @@
  * `npm run stress:mutations`: every invalidation, wait for an acknowledgement, flush before a free and re-check of spf-mm
  * and of the flush code is left out once, and all scenarios are run until something is reported. The score is the part
  * that is caught. Steps whose only effect is the order of memory accesses are listed, not scored.
- *
- *     npm run stress:mutations -- [ID…] [--runs N]
  */
-import { parseArgs } from "node:util";
 import { formatTable } from "../../../emu/cli/table.ts";
 import { Progress } from "../../../emu/cli/terminal.ts";
 import { UserError } from "../../../emu/user-error.ts";
 import { MUTATIONS, ORDER_ONLY } from "../../../kernel/index.ts";
 import type { Unit } from "../../../stress/campaign/index.ts";
 import { scenarios } from "../../../stress/scenarios/index.ts";
+import { processArguments } from "../../arguments.ts";
 import { openCatchUnit } from "./catch.ts";
 import { EXPLAINED } from "./survivors.ts";
 
@@ -27,16 +25,24 @@ interface Outcome {
   readonly runs: number;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
+const { values, words } = processArguments({
+  command: "npm run stress:mutations",
+  describe: "Each step of spf-mm and of the flush code left out once, against all scenarios.",
   options: {
-    runs: { type: "string", default: String(DEFAULT_RUNS) },
-    json: { type: "boolean", default: false },
+    runs: {
+      kind: "number",
+      byDefault: DEFAULT_RUNS,
+      least: 1,
+      most: 1e9,
+      describe: "schedules of a scenario",
+    },
+    json: { kind: "flag", describe: "print JSON" },
   },
+  words: { name: "IDs", known: MUTATIONS.map(({ id }) => id) },
 });
-const maxRuns = Number(values.runs);
+const maxRuns = values.runs;
 const progress = new Progress();
-const chosen = positionals.length === 0 ? MUTATIONS : MUTATIONS.filter(({ id }) => positionals.includes(id));
+const chosen = words.length === 0 ? MUTATIONS : MUTATIONS.filter(({ id }) => words.includes(id));
 const outcomes = chosen.map((mutation) => {
   progress.show(() => `${mutation.id}`);
   const design = mutation.variant.designs.includes("spf-mm") ? "spf-mm" : mutation.variant.designs[0]!;
