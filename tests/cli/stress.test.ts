@@ -188,7 +188,7 @@ describe("faultline replay", () => {
   it("tells the story in at most 40 lines, reproduced, with status 125", async () => {
     const { status, stdout, stderr } = await replay();
     expect([status, stderr]).toEqual([125, ""]);
-    expect(stdout).toMatch(/^load-vs-free-tables under spf-mm\+early-ack on x86-64: I\d/);
+    expect(stdout).toMatch(/^load-vs-free-tables under spf-mm\+early-ack on x86-64-small: I\d/);
     expect(stdout).toMatch(/^reproduced, trace [0-9a-f]{16}$/m);
     expect(stdout).toMatch(/^ {2}>1 earlier core \d, .*cycle \d+: /m);
     expect(stdout).toMatch(/^ {2}>2 later {3}core \d, .*cycle \d+: /m);
