@@ -284,6 +284,8 @@ export class FakeMachine implements Platform {
     const machine = this;
     return {
       *syscall(k: Context, frame: KPtr): Work {
+        // As the process half does: the entry code leaves interrupts off.
+        k.cpu.setInterruptsEnabled(true);
         if (k.point(1)) yield;
         yield* machine.options.syscall?.(k, frame) ?? [];
       },

@@ -4,7 +4,7 @@ import { BROKEN } from "../../../kernel/index.ts";
 import { catchVariant, scenariosOf } from "./catch.ts";
 
 /** Caught within so many schedules. */
-const QUICK = 100;
+const QUICK = 200;
 const CHOSEN: readonly string[] = [
   "A04",
   "A05",
