@@ -16,6 +16,7 @@ export {
   BROKEN,
   type BrokenListing,
   type BrokenVariant,
+  type Invariant,
   listBroken,
   MUTATIONS,
   type Mutation,

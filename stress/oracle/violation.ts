@@ -1,23 +1,7 @@
 /** What an oracle reports: the invariant that does not hold and the two events that show it. */
-import { type Context, heldLocksText } from "../../kernel/index.ts";
+import { type Context, heldLocksText, type Invariant } from "../../kernel/index.ts";
 
-/** The catalogue's numbers (DESIGN.md, "Invariants"). */
-export type Invariant =
-  | "I1"
-  | "I2"
-  | "I3"
-  | "I4"
-  | "I5"
-  | "I6"
-  | "I7"
-  | "I8"
-  | "I9"
-  | "I10"
-  | "I11"
-  | "I12"
-  | "I13"
-  | "I14"
-  | "I15";
+export type { Invariant };
 
 /** One of the two events: where, when, who, what, and under which locks. */
 export interface Site {

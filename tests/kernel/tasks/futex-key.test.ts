@@ -111,4 +111,7 @@ test("a word where nothing is mapped is -EFAULT", () => {
   const at = { lo: halves(BASE + 40)[0], hi };
   const options = { shared: true, count: 1, bitset: -1 };
   expect(answer("read-only shared", (k) => futexWake(k, at, options))).toBe(-EFAULT);
+  const both = { shared: true, count: 1, secondCount: 1, operation: 0 };
+  expect(answer("read-only shared", (k) => futexWakeOp(k, at, OTHER, both))).toBe(-EFAULT);
+  expect(answer("read-only shared", (k) => futexWakeOp(k, OTHER, at, both))).toBe(-EFAULT);
 });

@@ -4,7 +4,9 @@ import { BROKEN } from "../../../kernel/index.ts";
 import { catchVariant, scenariosOf } from "./catch.ts";
 
 /** Caught within so many schedules. */
-const QUICK = 200;
+const QUICK = 100;
+/** The rare one among them: a core must switch away in a window of three steps. */
+const RARE: Readonly<Record<string, number>> = { C28: 150 };
 const CHOSEN: readonly string[] = [
   "A04",
   "A05",
@@ -34,7 +36,7 @@ describe.each(
   BROKEN.filter(({ id }) => CHOSEN.includes(id)).map((variant) => [variant.id, variant] as const),
 )("%s", (_id, variant) => {
   it(`is caught as ${variant.invariants.join(" or ")}`, () => {
-    const caught = catchVariant(variant, QUICK);
+    const caught = catchVariant(variant, RARE[variant.id] ?? QUICK);
     expect(caught).toMatchObject({ invariant: expect.stringMatching(/^I\d+$/) });
     expect(caught.schedule!.decisions.segments.length).toBeLessThan(40);
   });
