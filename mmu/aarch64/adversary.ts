@@ -4,8 +4,8 @@
  * any time). A prefetch walks through the walk caches as an access does, sets AF with TCR_EL1.HA, checks no permissions
  * and clears no AP[2]. Nothing is ever prefetched under an ASID that is not current.
  */
+import { Adversary } from "../adversary.ts";
 import type { PhysicalMemory } from "../memory.ts";
-import { randomBelow } from "../random.ts";
 import { ENTRY_FRAME_LO, ENTRY_KEY_HI, ENTRY_KEY_LO, keyHi, keyLo } from "../set-array.ts";
 import { FETCH, READ } from "../translation.ts";
 import { type AArch64Caches, MISSING } from "./caches.ts";
@@ -21,14 +21,12 @@ import {
   R_START_LEVEL,
   R_START_MASK,
   RANGE_WORDS,
-  RECENT_LENGTH,
   S_ASID,
   S_ON,
   S_PREFETCH,
   S_RANDOM,
   S_RANGES,
   S_RECENT,
-  S_RECENT_NEXT,
   S_STALL,
   S_WALK,
   W_FIRST_LEVEL,
@@ -41,15 +39,14 @@ import {
 } from "./layout.ts";
 import { SPECULATIVE, type Walker } from "./walker.ts";
 
-export class Adversary {
-  readonly #words: Int32Array;
+export class AArch64Adversary extends Adversary {
   readonly #ram: PhysicalMemory;
   readonly #caches: AArch64Caches;
   readonly #walker: Walker;
 
   /** @param walker works on the record S_PREFETCH */
   constructor(words: Int32Array, ram: PhysicalMemory, caches: AArch64Caches, walker: Walker) {
-    this.#words = words;
+    super({ words, random: S_RANDOM, recent: S_RECENT }, caches.arrays);
     this.#ram = ram;
     this.#caches = caches;
     this.#walker = walker;
@@ -57,7 +54,7 @@ export class Adversary {
 
   /** Prefetches the translation of one address (without tag), unless a first level has it or it does not exist. */
   speculate(lo: number, hi: number, kind: number): void {
-    const words = this.#words;
+    const words = this.words;
     if (words[S_ON] === 0 || !isInRange(words, S_RANGES + (hi < 0 ? RANGE_WORDS : 0), lo, hi)) return;
     const caches = this.#caches;
     const tlb = caches.firstFor(kind);
@@ -78,33 +75,16 @@ export class Adversary {
     caches.fill(tlb, S_PREFETCH + W_IMAGE);
   }
 
-  /** One event, or none, by seeded choice. */
-  perturb(): void {
-    const choice = randomBelow(this.#words, S_RANDOM, 16);
-    if (choice < 4) this.#evictAny();
-    else if (choice < 8) this.#prefetchRecent();
-    else if (choice < 10) this.#prefetchAny();
-  }
-
-  /** Notes an address that may be worth prefetching again. */
-  remember(lo: number, hi: number): void {
-    const words = this.#words;
-    const next = words[S_RECENT_NEXT];
-    words[S_RECENT + next * 2] = lo & ~0xfff;
-    words[S_RECENT + next * 2 + 1] = hi;
-    words[S_RECENT_NEXT] = (next + 1) % RECENT_LENGTH;
-  }
-
   /** A walk is about to fill a contiguous group: caches the one page or block instead, by choice. */
   splitSome(): void {
-    const words = this.#words;
+    const words = this.words;
     const image = S_WALK + W_IMAGE;
     const group = words[image] & 0x3f;
     const lo = words[S_WALK + W_LO];
     const hi = words[S_WALK + W_HI];
     const granule = words[S_RANGES + (hi < 0 ? RANGE_WORDS : 0) + R_GRANULE];
     const single = lookupShift(granule, words[S_WALK + W_LEVEL]);
-    if (group === single || randomBelow(words, S_RANDOM, 2) === 0) return;
+    if (group === single || this.choose(2) === 0) return;
     const within = (1 << (group - 12)) - 1;
     words[image + ENTRY_KEY_LO] = keyLo(lo, single);
     words[image + ENTRY_KEY_HI] = keyHi(hi, single);
@@ -113,12 +93,12 @@ export class Adversary {
 
   /** Drops the entry that a walk has just filled from either level, or both, by choice. */
   dropSome(): void {
-    const words = this.#words;
+    const words = this.words;
     const lo = words[S_WALK + W_LO];
     const hi = words[S_WALK + W_HI];
     const shift = words[S_WALK + W_IMAGE] & 0x3f;
     this.remember(lo, hi);
-    const choice = randomBelow(words, S_RANDOM, 8);
+    const choice = this.choose(8);
     if (choice === 0 || choice === 1) {
       this.#caches.firstFor(words[S_WALK + W_KIND]).evictAt(words[S_WALK + W_FIRST_LEVEL]);
       words[S_WALK + W_FIRST_LEVEL] = -1;
@@ -129,26 +109,17 @@ export class Adversary {
     }
   }
 
-  #evictAny(): void {
-    const { arrays } = this.#caches;
-    const array = arrays[randomBelow(this.#words, S_RANDOM, arrays.length)];
-    array.evictAt(array.entryAt(randomBelow(this.#words, S_RANDOM, array.entries)));
-  }
-
-  #prefetchRecent(): void {
-    const words = this.#words;
-    const at = S_RECENT + randomBelow(words, S_RANDOM, RECENT_LENGTH) * 2;
-    this.speculate(words[at], words[at + 1], this.#anyKind());
+  protected override prefetch(lo: number, hi: number): void {
+    this.speculate(lo, hi, this.#anyKind());
   }
 
   #anyKind(): number {
-    return randomBelow(this.#words, S_RANDOM, 4) === 0 ? FETCH : READ;
+    return this.choose(4) === 0 ? FETCH : READ;
   }
 
-  /** Chooses an address by a random descent through the tables in memory. */
-  #prefetchAny(): void {
-    const words = this.#words;
-    const half = randomBelow(words, S_RANDOM, 2);
+  protected override prefetchAny(): void {
+    const words = this.words;
+    const half = this.choose(2);
     const r = S_RANGES + half * RANGE_WORDS;
     if (words[r + R_INPUT_BITS] === 0) return;
     const granule = words[r + R_GRANULE];
@@ -179,7 +150,7 @@ export class Adversary {
   /** The first valid entry from a random index on, around the table; -1: none. */
   #validIndex(table: number, mask: number): number {
     if (table + (mask + 1) * 8 > this.#ram.sizeBytes) return -1;
-    const start = randomBelow(this.#words, S_RANDOM, mask + 1);
+    const start = this.choose(mask + 1);
     for (let i = 0; i <= mask; i++) {
       const index = (start + i) & mask;
       if ((this.#ram.i32[table / 4 + index * 2] & TTD_VALID) !== 0) return index;

@@ -4,10 +4,11 @@
  * An operand whose granule is not the one in use, or whose level hint is not that of the entry, does not drop the entry:
  * hardware need not. An invalidation abandons the walk in progress, so that it fills no older reading.
  */
+
+import type { Adversary } from "../adversary.ts";
 import type { MaySets } from "../may-sets.ts";
 import { ANY_CONTEXT } from "../set-array.ts";
 import type { TranslationObserver } from "../translation.ts";
-import type { Adversary } from "./adversary.ts";
 import { type AArch64Caches, ALL_SIZES, sizeBit } from "./caches.ts";
 import { asidMask } from "./controls.ts";
 import type { GranuleShift } from "./descriptors.ts";

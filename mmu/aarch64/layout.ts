@@ -2,6 +2,7 @@
  * The scalar words of an AArch64 core's translation state, relative to their base, and what follows them. The fast TLB
  * comes first in the whole area, then these, then the modelled arrays in the order of profileArrays().
  */
+import { RECENT_WORDS } from "../adversary.ts";
 import { FastKeeper } from "../fast-keeper.ts";
 import { arrayWords, ENTRY_WORDS } from "../set-array.ts";
 import { type AArch64TranslationProfile, profileArrays } from "./profiles.ts";
@@ -45,11 +46,9 @@ export const S_OCCUPIED: number = SCALARS + 28;
 export const S_SIZES: number = SCALARS + 29;
 /** Ring of recently walked and invalidated addresses, which the adversarial policy prefetches again. */
 export const S_RECENT: number = SCALARS + 31;
-export const RECENT_LENGTH = 8;
-export const S_RECENT_NEXT: number = S_RECENT + RECENT_LENGTH * 2;
 
 /** What follows from TCR_EL1 and a TTBR for one half of the address space: two blocks of RANGE_WORDS. */
-export const S_RANGES: number = S_RECENT_NEXT + 1;
+export const S_RANGES: number = S_RECENT + RECENT_WORDS;
 export const RANGE_WORDS = 12;
 export const R_GRANULE = 0;
 export const R_START_LEVEL = 1;

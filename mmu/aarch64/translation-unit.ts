@@ -35,7 +35,7 @@ import {
   WRITE,
 } from "../translation.ts";
 import { Admission } from "./admission.ts";
-import { Adversary } from "./adversary.ts";
+import { AArch64Adversary } from "./adversary.ts";
 import { type AArch64CachedEntry, AArch64Caches, ALL_SIZES, CONFLICT } from "./caches.ts";
 import { isInRange } from "./controls.ts";
 import { lookupShift } from "./descriptors.ts";
@@ -142,7 +142,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
   readonly #registers: TranslationRegisters;
   readonly #caches: AArch64Caches;
   readonly #walker: Walker;
-  readonly #adversary: Adversary;
+  readonly #adversary: AArch64Adversary;
   readonly #isAdversarial: boolean;
 
   constructor(options: AArch64TranslationOptions) {
@@ -174,7 +174,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
     );
     const parts = { core, words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
     this.#walker = new Walker(parts, S_WALK);
-    this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
+    this.#adversary = new AArch64Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
     this.#admission = new Admission(state, ram, options.budget, this.#keeper);
     this.#invalidation = new Invalidation({
       core,

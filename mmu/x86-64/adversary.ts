@@ -4,14 +4,13 @@
  * it may cache upper entries as well). A prefetch walks through the paging-structure caches as an access does, sets A,
  * checks no rights and never sets D. Nothing is ever prefetched under a tag that is not loaded.
  */
+import { Adversary } from "../adversary.ts";
 import type { PhysicalMemory } from "../memory.ts";
-import { randomBelow } from "../random.ts";
 import { READ } from "../translation.ts";
 import type { X86Caches } from "./caches.ts";
 import {
   PHASE_FAULT,
   PHASE_IDLE,
-  RECENT_LENGTH,
   S_CR3_HI,
   S_CR3_LO,
   S_LEVELS,
@@ -19,7 +18,6 @@ import {
   S_PREFETCH,
   S_RANDOM,
   S_RECENT,
-  S_RECENT_NEXT,
   S_STALL,
   S_WALK,
   W_FIRST_LEVEL,
@@ -32,15 +30,14 @@ import {
 import { isCanonical, levelShift, PTE_P, PTE_PS } from "./paging.ts";
 import { SPECULATIVE, type Walker } from "./walker.ts";
 
-export class Adversary {
-  readonly #words: Int32Array;
+export class X86Adversary extends Adversary {
   readonly #ram: PhysicalMemory;
   readonly #caches: X86Caches;
   readonly #walker: Walker;
 
   /** @param walker works on the record S_PREFETCH */
   constructor(words: Int32Array, ram: PhysicalMemory, caches: X86Caches, walker: Walker) {
-    this.#words = words;
+    super({ words, random: S_RANDOM, recent: S_RECENT }, caches.arrays);
     this.#ram = ram;
     this.#caches = caches;
     this.#walker = walker;
@@ -48,7 +45,7 @@ export class Adversary {
 
   /** Prefetches the translation of one address, unless the first level has it or it does not exist. */
   speculate(lo: number, hi: number): void {
-    const words = this.#words;
+    const words = this.words;
     const levels = words[S_LEVELS];
     if (levels === 0 || !isCanonical(hi, levels === 5 ? 5 : 4)) return;
     const caches = this.#caches;
@@ -68,31 +65,14 @@ export class Adversary {
     caches.fillFirst(S_PREFETCH + W_IMAGE, lo, hi, READ);
   }
 
-  /** One event, or none, by seeded choice. */
-  perturb(): void {
-    const choice = randomBelow(this.#words, S_RANDOM, 16);
-    if (choice < 4) this.#evictAny();
-    else if (choice < 8) this.#prefetchRecent();
-    else if (choice < 10) this.#prefetchAny();
-  }
-
-  /** Notes an address that may be worth prefetching again. */
-  remember(lo: number, hi: number): void {
-    const words = this.#words;
-    const next = words[S_RECENT_NEXT];
-    words[S_RECENT + next * 2] = lo & ~0xfff;
-    words[S_RECENT + next * 2 + 1] = hi;
-    words[S_RECENT_NEXT] = (next + 1) % RECENT_LENGTH;
-  }
-
   /** Drops the entry that a walk has just filled from either level, or both, by choice. */
   dropSome(): void {
-    const words = this.#words;
+    const words = this.words;
     const lo = words[S_WALK + W_LO];
     const hi = words[S_WALK + W_HI];
     const shift = words[S_WALK + W_IMAGE] & 0x3f;
     this.remember(lo, hi);
-    const choice = randomBelow(words, S_RANDOM, 8);
+    const choice = this.choose(8);
     if (choice === 0 || choice === 1) {
       const first = this.#caches.firstFor(shift, words[S_WALK + W_KIND]);
       first.evictAt(words[S_WALK + W_FIRST_LEVEL]);
@@ -104,21 +84,12 @@ export class Adversary {
     }
   }
 
-  #evictAny(): void {
-    const { arrays } = this.#caches;
-    const array = arrays[randomBelow(this.#words, S_RANDOM, arrays.length)];
-    array.evictAt(array.entryAt(randomBelow(this.#words, S_RANDOM, array.entries)));
+  protected override prefetch(lo: number, hi: number): void {
+    this.speculate(lo, hi);
   }
 
-  #prefetchRecent(): void {
-    const words = this.#words;
-    const at = S_RECENT + randomBelow(words, S_RANDOM, RECENT_LENGTH) * 2;
-    this.speculate(words[at], words[at + 1]);
-  }
-
-  /** Chooses an address by a random descent through the tables in memory. */
-  #prefetchAny(): void {
-    const words = this.#words;
+  protected override prefetchAny(): void {
+    const words = this.words;
     let level = words[S_LEVELS];
     let table = (words[S_CR3_LO] >>> 12) + (words[S_CR3_HI] & 0xf_ffff) * 0x10_0000;
     let lo = 0;
@@ -145,7 +116,7 @@ export class Adversary {
 
   /** The first present entry from a random index on, around the table; -1: none. */
   #presentIndex(table: number): number {
-    const start = randomBelow(this.#words, S_RANDOM, 512);
+    const start = this.choose(512);
     for (let i = 0; i < 512; i++) {
       const index = (start + i) & 511;
       if ((this.#ram.i32[table * 1024 + index * 2] & PTE_P) !== 0) return index;

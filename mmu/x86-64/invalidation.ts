@@ -2,10 +2,11 @@
  * Instructions that invalidate: INVLPG and INVPCID, and the context-wide part of MOV to CR0, CR3 and CR4. Intel SDM vol.
  * 3A 4.10.4.1, vol. 2 INVLPG and INVPCID. Each abandons the walk in progress, so that it fills no older reading.
  */
+
+import type { Adversary } from "../adversary.ts";
 import type { MaySets } from "../may-sets.ts";
 import { ANY_CONTEXT } from "../set-array.ts";
 import type { TranslationObserver } from "../translation.ts";
-import type { Adversary } from "./adversary.ts";
 import type { X86Caches } from "./caches.ts";
 import { PHASE_IDLE, S_CR4, S_LEVELS, S_PCID, S_WALK, W_PHASE } from "./layout.ts";
 import { CR4_PCIDE, isCanonical } from "./paging.ts";

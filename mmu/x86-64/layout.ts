@@ -2,6 +2,7 @@
  * The scalar words of an x86-64 core's translation state, relative to their base, and what follows them. The fast TLB
  * comes first in the whole area, then these, then the modelled arrays in the order of profileArrays().
  */
+import { RECENT_WORDS } from "../adversary.ts";
 import { FastKeeper } from "../fast-keeper.ts";
 import { arrayWords, ENTRY_WORDS } from "../set-array.ts";
 import { profileArrays, type X86TranslationProfile } from "./profiles.ts";
@@ -36,14 +37,12 @@ export const S_STALL: number = SCALARS + 21;
 export const S_OCCUPIED: number = SCALARS + 22;
 /** Ring of recently walked and invalidated addresses, which the adversarial policy prefetches again. */
 export const S_RECENT: number = SCALARS + 23;
-export const RECENT_LENGTH = 8;
-export const S_RECENT_NEXT: number = S_RECENT + RECENT_LENGTH * 2;
 
 /**
  * Bit per group of 1 GiB regions (regionBit()): a TLB may hold 2 MiB or 1 GiB entries of one. Speeds lookups up; decides
  * nothing.
  */
-export const S_LARGE: number = S_RECENT_NEXT + 1;
+export const S_LARGE: number = S_RECENT + RECENT_WORDS;
 
 /** Walk record of the access in progress and of a speculative walk. */
 export const S_WALK: number = S_LARGE + 1;

@@ -35,7 +35,7 @@ import {
   WRITE,
 } from "../translation.ts";
 import { Admission } from "./admission.ts";
-import { Adversary } from "./adversary.ts";
+import { X86Adversary } from "./adversary.ts";
 import { type CachedEntry, X86Caches } from "./caches.ts";
 import { describeFault, type X86TranslationFault } from "./fault.ts";
 import { Invalidation } from "./invalidation.ts";
@@ -134,7 +134,7 @@ export class X86TranslationUnit implements TranslationUnit {
   readonly #whole: WholeWalk;
   /** Walks of timed runs are taken in one go: neither a ledger nor the policy follows their steps. */
   readonly #takesWhole: boolean;
-  readonly #adversary: Adversary;
+  readonly #adversary: X86Adversary;
   readonly #isAdversarial: boolean;
   readonly #stlbHitCycles: number;
 
@@ -174,7 +174,7 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#walker = new Walker(parts, S_WALK);
     this.#whole = new WholeWalk(state, ram, profile, this.#caches);
     this.#takesWhole = ledger === null && !this.#isAdversarial;
-    this.#adversary = new Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
+    this.#adversary = new X86Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
     const adversary = this.#isAdversarial ? this.#adversary : null;
     this.#admission = new Admission(state, ram, options.budget, this.#keeper);
     this.#invalidation = new Invalidation({
