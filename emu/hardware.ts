@@ -11,6 +11,8 @@
  * KernelPort.enter with its number. While TypeScript runs, PC holds the address of the stub at which an interrupt
  * accepted here must come back.
  */
+
+import type { TlbiName } from "../mmu/aarch64/index.ts";
 import type {
   AccessKind,
   MaySets,
@@ -18,6 +20,7 @@ import type {
   TranslationFault,
   TranslationStatus,
 } from "../mmu/index.ts";
+import type { SystemRegister } from "./frontends/aarch64/index.ts";
 
 /** Length of one kernel-text stub in bytes. */
 export const STUB_BYTES = 16;
@@ -138,6 +141,53 @@ export interface X86Cpu extends Cpu {
 
   /** Starts SYSRET: RIP from RCX, RFLAGS from R11, CPL 3. */
   sysret(): void;
+}
+
+/** AArch64 as kernel/arch/arm64 sees it. Names as in the Arm ARM. The kernel runs at EL1 with SP_EL1 selected. */
+export interface Aarch64Cpu extends Cpu {
+  /** X0 … X30, two int32 words each (low, high). */
+  readonly gpr: Int32Array;
+  readPcLo(): number;
+  readPcHi(): number;
+  /** SP_EL0 or SP_EL1, whichever is selected at the moment. */
+  spLo(level: 0 | 1): number;
+  spHi(level: 0 | 1): number;
+  writeSp(level: 0 | 1, lo: number, hi: number): void;
+
+  /** What the last exception left, and what ERET takes. */
+  readonly elrLo: number;
+  readonly elrHi: number;
+  readonly spsr: number;
+  readonly esr: number;
+  readonly farLo: number;
+  readonly farHi: number;
+  writeElr(lo: number, hi: number): void;
+  writeSpsr(value: number): void;
+
+  /** MRS and MSR at EL1 (ICC_*, CNT*, TTBRn_EL1, TCR_EL1, VBAR_EL1 …); throws for what would be UNDEFINED. */
+  mrsLo(register: SystemRegister): number;
+  mrsHi(register: SystemRegister): number;
+  msr(register: SystemRegister, lo: number, hi: number): void;
+  /** MSR PAN, #imm. */
+  setPan(value: 0 | 1): void;
+
+  /**
+   * TLBI of a decoded name ("vae1is", "aside1is", "vmalle1", …) with its operand Xt. The own core's entries go at once;
+   * of the inner-shareable forms every other core drops them at its own moment.
+   */
+  tlbi(name: TlbiName, lo: number, hi: number): void;
+  /**
+   * DSB with an option; true: it is complete. False: invalidations or stores before it are still under way; the caller
+   * calls waitForBarrier(), yields, and asks barrierDone() when it runs again.
+   */
+  dsb(option: "ish" | "ishst" | "nsh" | "nshst"): boolean;
+  barrierDone(): boolean;
+  waitForBarrier(): void;
+  /** ISB: context synchronization. */
+  isb(): void;
+
+  /** HVC or SMC with PSCI's function in W0 and arguments in X1 … X3; the result is in X0. */
+  psci(call: number, argLo: readonly number[], argHi: readonly number[]): number;
 }
 
 /** What the composition root tells the kernel about the machine it runs on. */
