@@ -143,6 +143,9 @@ export interface X86Cpu extends Cpu {
   sysret(): void;
 }
 
+/** A TLBI as assemblers spell it: local, or of the Inner Shareable domain. */
+export type TlbiInstruction = Lowercase<TlbiName> | `${Lowercase<TlbiName>}is`;
+
 /** AArch64 as kernel/arch/arm64 sees it. Names as in the Arm ARM. The kernel runs at EL1 with SP_EL1 selected. */
 export interface Aarch64Cpu extends Cpu {
   /** X0 … X30, two int32 words each (low, high). */
@@ -172,10 +175,10 @@ export interface Aarch64Cpu extends Cpu {
   setPan(value: 0 | 1): void;
 
   /**
-   * TLBI of a decoded name ("vae1is", "aside1is", "vmalle1", …) with its operand Xt. The own core's entries go at once;
+   * TLBI by name ("vae1is", "aside1is", "vmalle1", …) with its operand Xt. The own core's entries go at once;
    * of the inner-shareable forms every other core drops them at its own moment.
    */
-  tlbi(name: TlbiName, lo: number, hi: number): void;
+  tlbi(name: TlbiInstruction, lo: number, hi: number): void;
   /**
    * DSB with an option; true: it is complete. False: invalidations or stores before it are still under way; the caller
    * calls waitForBarrier(), yields, and asks barrierDone() when it runs again.
