@@ -60,5 +60,10 @@ int try_store(volatile void *address, uint64_t value)
 
 int try_add(volatile void *address, uint64_t value)
 {
-	return checked(arch_try_add((uint64_t *)address, value), address, 1);
+	int faulted = arch_try_add((uint64_t *)address, value);
+#ifdef ARCH_ADD_LOADS_FIRST
+	return checked(faulted, address, thread_self()->fault.is_write);
+#else
+	return checked(faulted, address, 1);
+#endif
 }

@@ -113,6 +113,7 @@
 #define SI_USER 0
 #define SI_KERNEL 0x80
 #define SI_TKILL (-6)
+#define ILL_ILLOPC 1
 #define ILL_ILLOPN 2
 #define FPE_INTDIV 1
 #define SEGV_MAPERR 1

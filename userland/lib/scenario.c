@@ -96,10 +96,7 @@ static void native_entry(const struct scenario_thread *thread)
 /* A stack on which run() returns to `then`, and that to `last`; where the stack pointer is to begin. */
 static void *prepare_stack(unsigned index, void (*then)(void), void (*last)(void))
 {
-	void (**top)(void) = (void *)(stacks[index] + STACK - 24);
-	top[0] = then;
-	top[1] = last;
-	return top;
+	return arch_scenario_stack(stacks[index] + STACK, then, last);
 }
 
 /* It begins on core 0, which is busy, and does not run before it is sent away. */

@@ -96,6 +96,7 @@ static void moves(void)
 	EXPECT(-ENOMEM, sys_madvise(hole, page, MADV_FREE));
 	EXPECT(-ENOMEM, sys_madvise(hole, page, MADV_WILLNEED));
 
+#ifdef ARCH_HAS_PKEYS
 	EXPECT(-EINVAL, sys_pkey_alloc(1, 0));
 	EXPECT(-EINVAL, sys_pkey_alloc(0, 4));
 	EXPECT(-EINVAL, sys_pkey_free(14));
@@ -105,6 +106,11 @@ static void moves(void)
 	EXPECT(-EINVAL, sys_pkey_mprotect(data, page, READ_WRITE, 1000));
 	EXPECT(0, sys_pkey_mprotect(data, page, READ_WRITE, -1));
 	EXPECT(-ENOMEM, sys_pkey_mprotect(hole, page, READ_WRITE, -1));
+#else
+	EXPECT(-ENOSYS, sys_pkey_alloc(0, 0));
+	EXPECT(-ENOSYS, sys_pkey_free(1));
+	EXPECT(-ENOSYS, sys_pkey_mprotect(data, page, READ_WRITE, -1));
+#endif
 
 	long top = sys_brk(0);
 	EXPECT(top, sys_brk((void *)1)); /* below its start: unchanged */

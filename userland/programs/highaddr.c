@@ -1,16 +1,16 @@
 /*
  * highaddr
- * Memory above 2^47, that is above the addresses that mmap gives unless a hint asks for more, and above 2^53
- * where the page tables reach there (x86-64 with 5 levels). Without, it says so and ends well.
- * Checks: stores, loads, mprotect, mremap, munmap and the SIGSEGV address there; that a hint below 2^47 never
+ * Memory above the addresses that mmap gives unless a hint asks for more: on x86-64 above 2^47, with 5 levels up to
+ * 2^56 and so above 2^53; on AArch64 above 2^48, up to 2^52. Where the page tables do not reach, it says so and ends well.
+ * Checks: stores, loads, mprotect, mremap, munmap and the SIGSEGV address there; that without a hint nothing
  * leads above.
- * Output: what was done, or "no addresses above 2^47". Status 0.
+ * Output: what was done, or that there are no such addresses. Status 0.
  */
 #include "program.h"
 
 const char program_name[] = "highaddr";
 
-#define LOW_END (1UL << 47)
+#define LOW_END (1UL << ARCH_DEFAULT_ADDRESS_BITS)
 
 static void use(uintptr_t hint)
 {
@@ -52,17 +52,17 @@ int main(int argc, char **argv)
 	check(!is_error(low) && (uintptr_t)low < LOW_END, "mmap without a hint returned %lx", low);
 	unmap((void *)low, page_size());
 
-	uintptr_t highest = 1UL << 55;
+	uintptr_t highest = 1UL << (ARCH_HIGHEST_ADDRESS_BITS - 1);
 	long probe = sys_mmap((void *)highest, page_size(), READ_WRITE, ANONYMOUS);
 	check(!is_error(probe), "mmap with the hint %lx returned %ld", highest, probe);
 	unmap((void *)probe, page_size());
 	if ((uintptr_t)probe < LOW_END) {
-		printf("highaddr: no addresses above 2^47\n");
+		printf("highaddr: no addresses above 2^%u\n", ARCH_DEFAULT_ADDRESS_BITS);
 		return 0;
 	}
-	for (unsigned bit = 48; bit <= 55; bit++)
+	for (unsigned bit = ARCH_DEFAULT_ADDRESS_BITS; bit < ARCH_HIGHEST_ADDRESS_BITS; bit++)
 		use((1UL << bit) + 0x123450000UL);
-	use((1UL << 56) - (4UL << 30));
-	printf("highaddr: loads, stores, faults, mprotect, mremap and munmap below 2^56\n");
+	use((1UL << ARCH_HIGHEST_ADDRESS_BITS) - (4UL << 30));
+	printf("highaddr: loads, stores, faults, mprotect, mremap and munmap below 2^%u\n", ARCH_HIGHEST_ADDRESS_BITS);
 	return 0;
 }

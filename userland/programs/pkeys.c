@@ -242,6 +242,8 @@ int main(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	arguments_end(argc, argv, 0);
+	long result = sys_pkey_alloc(0, 0);
+	check(result == -ENOSYS, "pkey_alloc returned %ld on an architecture without keys", result);
 	printf("pkeys: no pkeys\n");
 	return 0;
 }

@@ -362,7 +362,7 @@ static void traps(void)
 {
 	handle(SIGILL, on_trap, 0, 0);
 	trap_pc = arch_illegal_pc;
-	trap_code = ILL_ILLOPN;
+	trap_code = ARCH_ILLEGAL_CODE;
 	arch_illegal();
 	expect_log("an undefined instruction", "i");
 #ifdef ARCH_HAS_DIVIDE_FAULT

@@ -13,8 +13,6 @@
 
 const char program_name[] = "sigsegv";
 
-#define RED_ZONE 128
-
 enum remedy { SKIP, ALLOW, RETURN };
 
 struct expectation {
@@ -63,7 +61,7 @@ static void on_fault(int signal, struct siginfo *info, struct ucontext *uc)
 	check(!wrong, "%s: %s", e->what, wrong);
 	check(uc->mask == 1UL << (SIGUSR1 - 1), "%s: the saved signal mask is %lx", e->what, uc->mask);
 	check(frame % 16 == 0, "%s: the handler's stack is not aligned: %lx", e->what, frame);
-	check((uintptr_t)(uc + 1) <= arch_context_sp(uc) - RED_ZONE && frame < (uintptr_t)uc,
+	check((uintptr_t)(uc + 1) <= arch_context_sp(uc) - ARCH_RED_ZONE && frame < (uintptr_t)uc,
 	      "%s: the frame %p does not lie below the stack pointer %lx", e->what, (void *)uc, arch_context_sp(uc));
 
 	if (e->is_probe) {

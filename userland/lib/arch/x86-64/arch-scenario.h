@@ -4,12 +4,21 @@
 #include "arch.h"
 
 /*
- * clone() with these flags; the child runs run(argument) on the stack given, whose top word is where run() returns
- * to. `child_tid` is for CLONE_CHILD_SETTID. Result: its pid, or -errno. The child's first instruction has the symbol scenario_thread; it reaches run()
- * without touching memory.
+ * clone() with these flags; the child runs run(argument) on a stack that arch_scenario_stack() has prepared.
+ * `child_tid` is for CLONE_CHILD_SETTID. Result: its pid, or -errno. The child's first instruction has the symbol
+ * scenario_thread; it reaches run() without touching memory.
  */
 long arch_scenario_clone(unsigned long flags, void *stack, void (*run)(void), const void *argument,
 			 const volatile void *child_tid);
+
+/* The stack that ends at `end`, such that run() returns to `then`, and that to `last`; where RSP is to begin. */
+static inline void *arch_scenario_stack(char *end, void (*then)(void), void (*last)(void))
+{
+	void (**top)(void) = (void *)(end - 24); /* aligned as after a call */
+	top[0] = then;
+	top[1] = last;
+	return top;
+}
 
 /*
  * Accesses that may take SIGSEGV. R11 says where to go on, and it is the address right behind the access, so that

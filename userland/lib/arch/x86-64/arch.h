@@ -12,6 +12,10 @@
 
 #define ARCH_NAME "x86_64" /* the machine field of uname */
 
+/* mmap gives addresses below 2^47; with 5 levels a hint leads above. */
+#define ARCH_DEFAULT_ADDRESS_BITS 47
+#define ARCH_HIGHEST_ADDRESS_BITS 56
+
 /* System call: number in RAX, arguments in RDI RSI RDX R10 R8 R9; RCX and R11 are overwritten. */
 static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -66,6 +70,7 @@ static inline long arch_clone_process(unsigned long flags)
 
 #define ARCH_SA_FLAGS 0x04000000UL /* SA_RESTORER: mandatory on x86-64 */
 #define ARCH_MINSIGSTKSZ 2048
+#define ARCH_RED_ZONE 128 /* bytes below the stack pointer that a frame must spare */
 
 /* The function that a handler returns to: rt_sigreturn. */
 void arch_signal_return(void);
@@ -138,7 +143,7 @@ void arch_context_return(struct ucontext *uc);
 
 int arch_try_load(const uint64_t *address, uint64_t *value);
 int arch_try_store(uint64_t *address, uint64_t value);
-int arch_try_add(uint64_t *address, uint64_t value); /* atomic */
+int arch_try_add(uint64_t *address, uint64_t value); /* atomic: one locked instruction, whose fault is a write */
 
 /* The PCs that may fault in the three functions above, and the PC at which they then go on. */
 extern const uintptr_t arch_guarded_pcs[];
@@ -171,7 +176,8 @@ const char *arch_register_name(unsigned index);
 
 /* ---- other faults: each function does nothing but take one, at the PC given ---- */
 
-void arch_illegal(void); /* SIGILL, ILL_ILLOPN */
+#define ARCH_ILLEGAL_CODE ILL_ILLOPN
+void arch_illegal(void); /* SIGILL */
 extern const char arch_illegal_pc[];
 
 #define ARCH_HAS_DIVIDE_FAULT 1

@@ -1,0 +1,44 @@
+/* System call numbers of Linux on arm64: the generic table (include/uapi/asm-generic/unistd.h). */
+#pragma once
+
+#define SYS_openat 56
+#define SYS_close 57
+#define SYS_read 63
+#define SYS_write 64
+#define SYS_writev 66
+#define SYS_exit 93
+#define SYS_exit_group 94
+#define SYS_set_tid_address 96
+#define SYS_futex 98
+#define SYS_set_robust_list 99
+#define SYS_nanosleep 101
+#define SYS_clock_gettime 113
+#define SYS_sched_setaffinity 122
+#define SYS_sched_getaffinity 123
+#define SYS_sched_yield 124
+#define SYS_kill 129
+#define SYS_tgkill 131
+#define SYS_sigaltstack 132
+#define SYS_rt_sigsuspend 133
+#define SYS_rt_sigaction 134
+#define SYS_rt_sigprocmask 135
+#define SYS_rt_sigpending 136
+#define SYS_rt_sigreturn 139
+#define SYS_setpgid 154
+#define SYS_uname 160
+#define SYS_getcpu 168
+#define SYS_getpid 172
+#define SYS_getppid 173
+#define SYS_gettid 178
+#define SYS_brk 214
+#define SYS_munmap 215
+#define SYS_mremap 216
+#define SYS_clone 220
+#define SYS_mmap 222
+#define SYS_mprotect 226
+#define SYS_madvise 233
+#define SYS_wait4 260
+#define SYS_getrandom 278
+#define SYS_pkey_mprotect 288
+#define SYS_pkey_alloc 289
+#define SYS_pkey_free 290
