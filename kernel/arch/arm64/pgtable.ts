@@ -70,12 +70,6 @@ export class Arm64PageTableFormat implements PageTableFormat {
   readonly levels = 4;
   lo = 0;
   hi = 0;
-  readonly #executeOnly: boolean;
-
-  /** @param executeOnly "execute-only": PROT_EXEC alone forbids reads, which needs FEAT_PAN3 (SCTLR_EL1.EPAN) */
-  constructor(executeOnly: "execute-only" | "exec-implies-read") {
-    this.#executeOnly = executeOnly === "execute-only";
-  }
 
   spanPages(level: number): number {
     return SPAN_PAGES[level]!;
@@ -136,18 +130,20 @@ export class Arm64PageTableFormat implements PageTableFormat {
     this.hi = descriptorHi(frame, TTD_HI_PXN_TABLE);
   }
 
-  /** protection_map[] of arm64: writable shared pages begin clean, private ones without WRITE (copy on write). */
+  /**
+   * protection_map[] of arm64: writable shared pages begin clean, private ones without WRITE (copy on write). Without
+   * FEAT_PAN3 what may be executed may be read.
+   */
   protection(vmFlags: number, _vmFlagsHi: number): void {
     this.lo = PAGE_DEFAULT | TTD_AP_RO | TTD_NG;
     this.hi = TTD_HI_PXN | TTD_HI_UXN;
-    const rights = vmFlags & (VM_READ | VM_WRITE | VM_EXEC);
-    if (rights === 0) {
+    if ((vmFlags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) {
       this.lo &= ~TTD_VALID;
       this.hi |= PTE_HI_PROT_NONE;
       return;
     }
-    if ((rights & VM_EXEC) !== 0) this.hi &= ~TTD_HI_UXN;
-    if (rights !== VM_EXEC || !this.#executeOnly) this.lo |= TTD_AP_EL0;
+    this.lo |= TTD_AP_EL0;
+    if ((vmFlags & VM_EXEC) !== 0) this.hi &= ~TTD_HI_UXN;
     if ((vmFlags & (VM_WRITE | VM_SHARED)) === (VM_WRITE | VM_SHARED)) this.hi |= PTE_HI_WRITE;
   }
 
