@@ -1,58 +1,85 @@
-/**
- * ESR_EL1 of instruction and data aborts: Arm ARM D24 "ESR_EL1", ISS encodings; arch/arm64/include/asm/esr.h.
- *
- *     31-26  25  24   23-11          10   9   8   7      6    5-0
- *     EC     IL  ISV  SAS SSE SRT …  FnV  EA  CM  S1PTW  WnR  DFSC or IFSC
- */
-export const ESR_EC_SHIFT = 26;
-export const ESR_IL: number = 1 << 25;
-export const ESR_FNV: number = 1 << 10;
-export const ESR_CM: number = 1 << 8;
-export const ESR_S1PTW: number = 1 << 7;
-export const ESR_WNR: number = 1 << 6;
+/** ESR_EL1 as the kernel reads it: exception classes and their names (asm/esr.h, esr_class_str[] of arch/arm64/kernel/traps.c). */
+export const ESR_EC_UNKNOWN = 0x00;
+export const ESR_EC_WFX = 0x01;
+export const ESR_EC_FP_ASIMD = 0x07;
+export const ESR_EC_BTI = 0x0d;
+export const ESR_EC_ILL = 0x0e;
+export const ESR_EC_SVC64 = 0x15;
+export const ESR_EC_SYS64 = 0x18;
+export const ESR_EC_IABT_LOW = 0x20;
+export const ESR_EC_IABT_CUR = 0x21;
+export const ESR_EC_PC_ALIGN = 0x22;
+export const ESR_EC_DABT_LOW = 0x24;
+export const ESR_EC_DABT_CUR = 0x25;
+export const ESR_EC_SP_ALIGN = 0x26;
+export const ESR_EC_BREAKPT_LOW = 0x30;
+export const ESR_EC_BREAKPT_CUR = 0x31;
+export const ESR_EC_SOFTSTP_LOW = 0x32;
+export const ESR_EC_SOFTSTP_CUR = 0x33;
+export const ESR_EC_WATCHPT_LOW = 0x34;
+export const ESR_EC_WATCHPT_CUR = 0x35;
+export const ESR_EC_BRK64 = 0x3c;
 
-/** Exception classes. */
-export const EC_IABT_LOW = 0x20;
-export const EC_IABT_CUR = 0x21;
-export const EC_DABT_LOW = 0x24;
-export const EC_DABT_CUR = 0x25;
+const ESR_EC_SHIFT = 26;
+export const ESR_EC_MASK: number = 0xfc00_0000 | 0;
+export const ESR_IL = 0x200_0000;
+/** Of data aborts: write not read, by cache maintenance, FAR not valid; and the fault status code of both aborts. */
+export const ESR_WNR = 0x40;
+export const ESR_CM = 0x100;
+export const ESR_FNV = 0x400;
+export const ESR_FSC = 0x3f;
 
-/** Fault status code, and its kind without the level. */
-const FSC_MASK = 0x3f;
-const FSC_TYPE_MASK = 0x3c;
-export const FSC_TYPE_TRANSLATION = 0x04;
-export const FSC_TYPE_ACCESS_FLAG = 0x08;
-export const FSC_TYPE_PERMISSION = 0x0c;
-export const FSC_ALIGNMENT_FAULT = 0x21;
-export const FSC_TLB_CONFLICT_ABORT = 0x30;
-
-/** @hot */
-export function exceptionClass(esr: number): number {
+/** ESR_ELx_EC(). @hot */
+export function esrClass(esr: number): number {
   return esr >>> ESR_EC_SHIFT;
 }
 
-/** @hot */
-export function faultStatus(esr: number): number {
-  return esr & FSC_MASK;
+/** esr_get_class_string(). */
+export function esrClassText(esr: number): string {
+  return CLASS_TEXTS[esrClass(esr)] ?? "UNRECOGNIZED EC";
 }
 
-/** Translation, access flag and permission faults without their level. @hot */
-export function faultType(esr: number): number {
-  return esr & FSC_TYPE_MASK;
-}
-
-/** is_el0_instruction_abort(). @hot */
-export function isInstructionAbort(esr: number): boolean {
-  return exceptionClass(esr) === EC_IABT_LOW;
-}
-
-/** is_write_abort(): cache maintenance says WnR, but reads. @hot */
-export function isWriteAbort(esr: number): boolean {
-  return (esr & (ESR_WNR | ESR_CM)) === ESR_WNR && !isInstructionAbort(esr);
-}
-
-/** The exception was taken from EL0. @hot */
-export function isFromUser(esr: number): boolean {
-  const ec = exceptionClass(esr);
-  return ec === EC_IABT_LOW || ec === EC_DABT_LOW;
-}
+const CLASS_TEXTS: Readonly<Record<number, string>> = {
+  0: "Unknown/Uncategorized",
+  1: "WFI/WFE",
+  3: "CP15 MCR/MRC",
+  4: "CP15 MCRR/MRRC",
+  5: "CP14 MCR/MRC",
+  6: "CP14 LDC/STC",
+  7: "ASIMD",
+  8: "CP10 MRC/VMRS",
+  9: "PAC",
+  12: "CP14 MCRR/MRRC",
+  13: "BTI",
+  14: "PSTATE.IL",
+  17: "SVC (AArch32)",
+  18: "HVC (AArch32)",
+  19: "SMC (AArch32)",
+  21: "SVC (AArch64)",
+  22: "HVC (AArch64)",
+  23: "SMC (AArch64)",
+  24: "MSR/MRS (AArch64)",
+  25: "SVE",
+  26: "ERET/ERETAA/ERETAB",
+  28: "FPAC",
+  29: "SME",
+  31: "EL3 IMP DEF",
+  32: "IABT (lower EL)",
+  33: "IABT (current EL)",
+  34: "PC Alignment",
+  36: "DABT (lower EL)",
+  37: "DABT (current EL)",
+  38: "SP Alignment",
+  40: "FP (AArch32)",
+  44: "FP (AArch64)",
+  47: "SError",
+  48: "Breakpoint (lower EL)",
+  49: "Breakpoint (current EL)",
+  50: "Software Step (lower EL)",
+  51: "Software Step (current EL)",
+  52: "Watchpoint (lower EL)",
+  53: "Watchpoint (current EL)",
+  56: "BKPT (AArch32)",
+  58: "Vector catch (AArch32)",
+  60: "BRK (AArch64)",
+};

@@ -18,8 +18,8 @@ import { mmPgd } from "../../mm/mm-struct.ts";
 import { VM_EXEC, VM_READ, VM_WRITE, vmFlags } from "../../mm/vma.ts";
 import type { KPtr } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
+import { isInstructionAbort, isWriteAbort } from "./abort.ts";
 import { Asids, type AsidsClass, mmContextId } from "./asid.ts";
-import { isInstructionAbort, isWriteAbort } from "./esr.ts";
 import { Arm64PageTableFormat, buildKernelTables, type KernelPage, mapKernelPage } from "./pgtable.ts";
 import { Arm64Tlb, type Arm64TlbClass, type TlbiFeatures } from "./tlb.ts";
 
