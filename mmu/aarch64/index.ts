@@ -2,6 +2,6 @@
 export type { AArch64CachedEntry } from "./caches.ts";
 export * from "./descriptors.ts";
 export * from "./fault.ts";
-export { type AArch64TranslationProfile, NEOVERSE_N1 } from "./profiles.ts";
+export { type AArch64TranslationProfile, NEOVERSE_N1, NEOVERSE_N1_MINIATURE } from "./profiles.ts";
 export * from "./tlbi.ts";
 export { type AArch64TranslationOptions, AArch64TranslationUnit } from "./translation-unit.ts";

@@ -67,6 +67,17 @@ export const NEOVERSE_N1: AArch64TranslationProfile = {
   updateCycles: 20,
 };
 
+/** No processor: so small that entries are evicted all the time, and that a core's state is copied quickly. */
+export const NEOVERSE_N1_MINIATURE: AArch64TranslationProfile = {
+  ...NEOVERSE_N1,
+  name: "miniature",
+  source: "made up, for the exploration of schedules",
+  l1d: { name: "L1D", sets: 4, ways: 4 },
+  l1i: { name: "L1I", sets: 4, ways: 4 },
+  l2: { name: "L2", sets: 16, ways: 4 },
+  level2: { name: "walk 2", sets: 2, ways: 4 },
+};
+
 /** The arrays of a profile in the order of their structure numbers. */
 export function profileArrays(profile: AArch64TranslationProfile): readonly ArrayGeometry[] {
   return [profile.l1d, profile.l1i, profile.l2, profile.level0, profile.level1, profile.level2];

@@ -39,7 +39,7 @@ import { AArch64Adversary } from "./adversary.ts";
 import { type AArch64CachedEntry, AArch64Caches, ALL_SIZES, CONFLICT } from "./caches.ts";
 import { isInRange } from "./controls.ts";
 import { lookupShift } from "./descriptors.ts";
-import { type AArch64TranslationFault, describeFault } from "./fault.ts";
+import { type AArch64TranslationFault, describeFault, faultStatusCode } from "./fault.ts";
 import { Invalidation } from "./invalidation.ts";
 import {
   ATTRIBUTE_DIRTY,
@@ -268,6 +268,16 @@ export class AArch64TranslationUnit implements TranslationUnit {
   /** SH: 0 Non-shareable, 2 Outer, 3 Inner Shareable; with stage 1 off 2. */
   get shareability(): number {
     return this.#attributes < 0 ? 2 : (this.#attributes >>> ATTRIBUTE_SH_SHIFT) & 3;
+  }
+
+  /** It permits an access, whatever it was translated for. */
+  permits(kind: AccessKind, privilege: Privilege): boolean {
+    return this.#attributes < 0 || isPermitted(this.#words, this.#attributes, kind, privilege);
+  }
+
+  /** DFSC of a permission fault by it. */
+  get permissionStatusCode(): number {
+    return faultStatusCode("protection", (this.#attributes >>> ATTRIBUTE_LEVEL_SHIFT) & 3);
   }
 
   /** Branch targets on the page are guarded (FEAT_BTI). */
