@@ -189,6 +189,13 @@ export interface Aarch64Cpu extends Cpu {
   /** ISB: context synchronization. */
   isb(): void;
 
+  /**
+   * A 32-bit access at an offset from this core's GICv3 RD_base (GICR_ISENABLER0 is 0x10100): its frames are not in guest
+   * RAM. Priorities are in the Non-secure view.
+   */
+  readRedistributor(offset: number): number;
+  writeRedistributor(offset: number, value: number): void;
+
   /** HVC or SMC with PSCI's function in W0 and arguments in X1 … X3; the result is in X0. */
   psci(call: number, argLo: readonly number[], argHi: readonly number[]): number;
 }
