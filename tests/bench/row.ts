@@ -28,13 +28,16 @@ export interface Measurement {
   sample(): number | Promise<number>;
   /** Samples to take. */
   readonly samples: number;
+  /** After the last sample. */
+  end?(): void;
 }
 
 export async function take(measurement: Measurement): Promise<Row> {
-  const { sample, ...row } = measurement;
+  const { name, what, unit, asked, goal, better } = measurement;
   const samples: number[] = [];
-  for (let i = 0; i < measurement.samples; i++) samples.push(await sample());
-  return { ...row, samples, measured: median(samples) };
+  for (let i = 0; i < measurement.samples; i++) samples.push(await measurement.sample());
+  measurement.end?.();
+  return { name, what, unit, asked, goal, better, samples, measured: median(samples) };
 }
 
 export function isMet(row: Row): boolean {
@@ -48,26 +51,54 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Part of a run, in instructions, that is left out at its start: boot, and the host's compiler. */
-const WARM_UP_INSTRUCTIONS = 2_000_000;
+/** Host time that is left out at the start of a run: boot, and the host's compiler. */
+const WARM_UP_SECONDS = 3;
+/** Least host time of one sample. */
+const SAMPLE_SECONDS = 0.7;
 
 /**
- * Runs a guest to its end and gives the growth of a count per second of host time, after a warm-up.
- * @throws Error if the guest did not end well
+ * The growth of a count per second of host time in one long run of a guest, whose program must not end meanwhile: each
+ * sample is the next stretch of it.
  */
-export function rate(options: GuestOptions, count: (guest: Guest) => number): number {
-  const guest = new Guest(options);
-  const { machine } = guest.session;
-  let reason = machine.advance(Number.MAX_SAFE_INTEGER);
-  while (reason === null && machine.retired < WARM_UP_INSTRUCTIONS) {
-    reason = machine.advance(Number.MAX_SAFE_INTEGER);
+export class SteadyRate {
+  readonly #options: GuestOptions;
+  readonly #count: (guest: Guest) => number;
+  #guest: Guest | null = null;
+
+  constructor(options: GuestOptions, count: (guest: Guest) => number) {
+    this.#options = options;
+    this.#count = count;
   }
-  const before = count(guest);
-  const from = process.hrtime.bigint();
-  while (reason === null) reason = machine.advance(Number.MAX_SAFE_INTEGER);
-  const seconds = Number(process.hrtime.bigint() - from) / 1e9;
-  if (reason.status !== 0) throw new Error(`${String(options.program)}: ${reason.text} (${reason.status})`);
-  return (count(guest) - before) / seconds;
+
+  /** @throws Error if the guest ended */
+  sample(): number {
+    let guest = this.#guest;
+    if (guest === null) {
+      guest = new Guest(this.#options);
+      this.#guest = guest;
+      this.#advance(guest, WARM_UP_SECONDS);
+    }
+    const before = this.#count(guest);
+    const seconds = this.#advance(guest, SAMPLE_SECONDS);
+    return (this.#count(guest) - before) / seconds;
+  }
+
+  /** Gives the guest's memory back. */
+  end(): void {
+    this.#guest = null;
+  }
+
+  /** @returns the host time that passed, at least `seconds` */
+  #advance(guest: Guest, seconds: number): number {
+    const from = process.hrtime.bigint();
+    let passed = 0;
+    do {
+      const reason = guest.session.machine.advance(Number.MAX_SAFE_INTEGER);
+      if (reason !== null) throw new Error(`${String(this.#options.program)} ended: ${reason.text}`);
+      passed = Number(process.hrtime.bigint() - from) / 1e9;
+    } while (passed < seconds);
+    return passed;
+  }
 }
 
 /** A counter of the guest's kernel. */
