@@ -95,10 +95,39 @@ export interface ArchMmu {
     strideLevel: number,
     tables: "tables-freed" | "tables-kept",
   ): Work;
+  /**
+   * ptep_set_access_flags(): a present entry that a fault has read becomes `lo`, `hi`, which grant more than it did:
+   * accessed, dirty, writable. Whether a core may go on with what it remembers is the architecture's. Preceded by a
+   * point. Locks: the table's.
+   */
+  setAccessFlags(
+    k: Context,
+    mm: KPtr,
+    page: number,
+    slot: number,
+    lo: number,
+    hi: number,
+    access: "read" | "write",
+  ): Work;
+  /** After a table was linked (pmd_populate() and its kin): walkers see it before anything that follows. */
+  publishTable(k: Context): Work;
   /** A fault whose entry permits the access already: drops what this core remembers of the page. */
   flushSpuriousFault(k: Context, page: number): void;
   /** update_mmu_tlb(): a core that lost the race for an entry must see the winner's. */
   updateMmuTlb(k: Context, page: number): void;
+
+  /**
+   * What an unlinked table waits for, after the flush, before it is freed: "flush": nothing more, who walks without
+   * locks has interrupts off and so holds up the flush; "grace-period": RCU (MMU_GATHER_RCU_TABLE_FREE).
+   */
+  readonly tablesWaitFor: "flush" | "grace-period";
+  /**
+   * speculative_page_walk_begin(): what was linked is not freed before the end. Preceded by a point. @hot
+   * @returns what speculativeWalkEnd() is given; false: it has nothing to undo
+   */
+  speculativeWalkBegin(k: Context): boolean;
+  /** Followed by a point. @hot */
+  speculativeWalkEnd(k: Context, begun: boolean): void;
 
   /** access_error(): the VMA (or copy) of the fault forbids the access that the hardware reported. */
   accessError(k: Context, f: FaultState): boolean;

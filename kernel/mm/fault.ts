@@ -134,7 +134,7 @@ function* setAccessFlags(k: Context, m: Memory, f: FaultState): Work {
   const hi = format.hi;
   if (lo !== f.origLo || hi !== f.origHi) {
     if (k.point(COST_PTE)) yield;
-    if (write) setPteAt(k, f.mm, f.page, f.pteSlot, lo, hi);
+    yield* m.mmu.setAccessFlags(k, f.mm, f.page, f.pteSlot, lo, hi, write ? "write" : "read");
   } else if ((f.flags & FAULT_FLAG_TRIED) === 0) {
     m.events.count(k.cpu.id, SPURIOUS_FAULT);
     if (write) m.mmu.flushSpuriousFault(k, f.page);
@@ -236,7 +236,7 @@ function* wpPageReuse(k: Context, f: FaultState): Work<number> {
   m.format.mkYoung();
   m.format.mkDirty();
   if ((vmFlags.get(k.ram, f.vma) & VM_WRITE) !== 0) m.format.mkWrite();
-  setPteAt(k, f.mm, f.page, f.pteSlot, m.format.lo, m.format.hi);
+  yield* m.mmu.setAccessFlags(k, f.mm, f.page, f.pteSlot, m.format.lo, m.format.hi, "write");
   if (k.point(COST_UNLOCK)) yield;
   spinUnlock(k, f.ptl, PTL);
   return VM_FAULT_WRITE;

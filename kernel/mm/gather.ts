@@ -2,14 +2,16 @@
  * mmu_gather: pages and tables that were taken out of an address space wait here until no core can use an old
  * translation to them (mm/mmu_gather.c, include/asm-generic/tlb.h). It holds 8 pages by itself; more need batch
  * pages, whose allocation may fail, and then the caller must flush before it goes on. The order is always: clear
- * entries, flush, free.
+ * entries, flush, free; of tables also, where the architecture wants it, a grace period between the last two.
  */
 import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC, COST_STEP } from "../costs.ts";
+import { synchronizeRcu } from "../rcu.ts";
 import { type KPtr, kptrOf, NULL, PtrField } from "../struct.ts";
 import { GFP_NOWAIT } from "./gfp.ts";
 import { memoryOf } from "./memory.ts";
 import { mmTlbFlushPending } from "./mm-struct.ts";
+import type { TableBatches } from "./table-batch.ts";
 
 /** Pages in the gather itself (MMU_GATHER_BUNDLE). */
 export const GATHER_BUNDLE = 8;
@@ -38,6 +40,8 @@ export class Gather {
   readonly #batches: KPtr[] = [];
   #active = 0;
   #used = 0;
+  /** Tables that wait for a grace period; NULL: none. */
+  #tables: KPtr = NULL;
 
   constructor(mm: KPtr, extent: "range" | "fullmm") {
     this.mm = mm;
@@ -78,9 +82,41 @@ export class Gather {
     yield* this.queueTable(k, page);
   }
 
-  /** The page of an unlinked table waits like the others: walk caches and lockless walkers may still lead to it. */
-  *queueTable(k: Context, page: KPtr): Work {
+  /** The page of an unlinked table waits: walk caches and lockless walkers may still lead to it. */
+  queueTable(k: Context, page: KPtr): Work {
+    const { tableBatches } = memoryOf(k);
+    return tableBatches === null ? this.queueWithPages(k, page) : this.deferTable(k, tableBatches, page);
+  }
+
+  /** Like the other pages, for the flush: lockless walkers hold it up. */
+  *queueWithPages(k: Context, page: KPtr): Work {
     if (this.addPage(k, page) && !(yield* this.nextBatch(k))) yield* this.flush(k);
+  }
+
+  /** tlb_remove_table(): for the flush and a grace period; without memory for a batch it is freed alone. */
+  *deferTable(k: Context, batches: TableBatches, page: KPtr): Work {
+    if (this.#tables === NULL) {
+      const batch = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
+      if (batch === NULL) {
+        yield* this.flushTlb(k);
+        yield* this.freeTableAlone(k, page);
+        return;
+      }
+      this.#tables = batches.begin(k, batch);
+    }
+    if (batches.add(k, this.#tables, page)) {
+      yield* this.flushTlb(k);
+      this.#retireTables(k);
+    }
+  }
+
+  /**
+   * tlb_remove_table_one(): waits for who walks without locks. Linux interrupts all cores, which holds up walkers that
+   * have interrupts off; a reader that has them on answers in the middle of its walk, so here it is a grace period.
+   */
+  *freeTableAlone(k: Context, page: KPtr): Work {
+    yield* synchronizeRcu(k);
+    memoryOf(k).putPage(k, page);
   }
 
   /** tlb_flush_mmu_tlbonly(): flushes what was cleared so far; frees nothing. */
@@ -107,6 +143,7 @@ export class Gather {
   /** tlb_flush_mmu(): flushes, then frees what waits. */
   *flush(k: Context): Work {
     yield* this.flushTlb(k);
+    if (this.#tables !== NULL) this.#retireTables(k);
     yield* this.freePages(k);
   }
 
@@ -150,6 +187,12 @@ export class Gather {
     const m = memoryOf(k);
     for (const page of this.#batches) m.putPage(k, page);
     this.#batches.length = 0;
+  }
+
+  /** tlb_table_flush(), after the flush. */
+  #retireTables(k: Context): void {
+    memoryOf(k).tableBatches!.retire(k, this.#tables);
+    this.#tables = NULL;
   }
 
   #resetRange(): void {

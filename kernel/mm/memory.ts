@@ -22,6 +22,7 @@ import { MM_BYTES, MM_NOTIFIER_LOCK, mmCount, mmPgd, mmPkeyMap, mmTaskSize, mmUs
 import { PG_RESERVED, pageFlags, pageMapcount, pageRefcount, TABLE_TYPE } from "./page.ts";
 import { SHMEM_BYTES } from "./shmem.ts";
 import { Slab } from "./slab.ts";
+import { TableBatches } from "./table-batch.ts";
 import { PGFREE, VmEvents } from "./vm-events.ts";
 import { VMA_BYTES } from "./vma.ts";
 
@@ -72,6 +73,8 @@ export class Memory implements MemorySubsystem {
   readonly placed: readonly PlacedStructure[];
   /** Frees a VMA after its grace period. */
   readonly vmaFreeKind: RcuKind;
+  /** Tables that wait for a grace period; null: the flush is enough. */
+  readonly tableBatches: TableBatches | null;
   /** What an operations pointer of shared anonymous mappings points to. */
   readonly shmemOps: KPtr;
   /** Soft limit of a resource of the running process in bytes; Infinity: none. The process half sets it. */
@@ -122,6 +125,7 @@ export class Memory implements MemorySubsystem {
     mmPkeyMap.set(ram, this.initMm, 1);
     this.frames.release(boot.firstFreeFrame);
     this.vmaFreeKind = kernel.rcu.register("vm_area_free", this.#vmaFreeRcu.bind(this));
+    this.tableBatches = this.mmu.tablesWaitFor === "grace-period" ? new TableBatches(kernel) : null;
     kernel.register("memory", this);
   }
 

@@ -97,6 +97,7 @@ export function* installTable(k: Context, mm: KPtr, slot: number): Work<boolean>
     m.format.makeTable(m.frames.map.pfn(page));
     ram.write64(slot, m.format.lo, m.format.hi);
     k.kernel.observer?.tableLinked(k, mm, slot, m.frames.map.pfn(page));
+    yield* m.mmu.publishTable(k);
   }
   spinUnlock(k, lock, PAGE_TABLE_LOCK);
   if (!isNone) releaseTablePage(k, page);

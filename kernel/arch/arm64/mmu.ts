@@ -15,11 +15,14 @@ import type { Kernel } from "../../kernel.ts";
 import type { BootMemory } from "../../mm/boot-memory.ts";
 import type { FaultState } from "../../mm/fault-state.ts";
 import { mmPgd } from "../../mm/mm-struct.ts";
+import { setPteAt } from "../../mm/page-table.ts";
 import { VM_EXEC, VM_READ, VM_WRITE, vmFlags } from "../../mm/vma.ts";
+import { rcuReadLock, rcuReadUnlock } from "../../rcu.ts";
 import type { KPtr } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
 import { isInstructionAbort, isWriteAbort } from "./abort.ts";
 import { Asids, type AsidsClass, mmContextId } from "./asid.ts";
+import { arm64, dsb } from "./barrier.ts";
 import { Arm64PageTableFormat, buildKernelTables, type KernelPage, mapKernelPage } from "./pgtable.ts";
 import { Arm64Tlb, type Arm64TlbClass, type TlbiFeatures } from "./tlb.ts";
 
@@ -60,6 +63,7 @@ export class Arm64Mmu implements ArchMmu {
   readonly taskSize: number = TASK_PAGES;
   readonly taskSizeMax: number = TASK_PAGES;
   readonly pkeys = 0;
+  readonly tablesWaitFor = "grace-period";
   readonly #options: Arm64MmuOptions;
   #ram!: PhysicalMemory;
   #features!: Features;
@@ -145,6 +149,43 @@ export class Arm64Mmu implements ArchMmu {
     tables: "tables-freed" | "tables-kept",
   ): Work {
     return this.#tlb.flushRange(k, mm, start, end, this.format.spanPages(strideLevel), strideLevel, tables);
+  }
+
+  /**
+   * One exchange, as walkers set the accessed flag and the dirty state of the entry meanwhile; only ever more is granted.
+   * A write that was denied must not be denied again by what a core remembers, so the page is flushed everywhere:
+   * nothing but a TLBI ever drops an entry here, and the fault could repeat for ever.
+   */
+  *setAccessFlags(
+    k: Context,
+    mm: KPtr,
+    page: number,
+    slot: number,
+    lo: number,
+    hi: number,
+    access: "read" | "write",
+  ): Work {
+    const { format } = this;
+    format.allowAccess(k.ram.read32(slot), k.ram.read32(slot + 4), lo, hi);
+    setPteAt(k, mm, page, slot, format.lo, format.hi);
+    if (access === "write") yield* this.flushRange(k, mm, page, page + 1, 1, "tables-kept");
+  }
+
+  /** set_pmd() and its kin: DSB ISHST, ISB. */
+  *publishTable(k: Context): Work {
+    yield* dsb(k, "ishst");
+    arm64(k).isb();
+  }
+
+  /** No flush interrupts anybody: only RCU keeps tables. @hot */
+  speculativeWalkBegin(k: Context): boolean {
+    rcuReadLock(k);
+    return true;
+  }
+
+  /** @hot */
+  speculativeWalkEnd(k: Context, begun: boolean): void {
+    if (begun) rcuReadUnlock(k);
   }
 
   /** Whoever made the entry permit the access has broadcast that (ptep_set_access_flags()): nothing to do. */

@@ -1,11 +1,13 @@
 /** Memory management of x86-64 for neutral code: kernel tables, TLB, access checks, memory keys. */
 import type { X86Cpu } from "../../../emu/hardware.ts";
 import { PF_ID, PF_P, PF_PK, PF_WR, type PhysicalMemory } from "../../../mmu/index.ts";
-import type { Context, Work } from "../../context.ts";
+import { type Context, NOTHING, type Work } from "../../context.ts";
 import type { Kernel } from "../../kernel.ts";
+import { irqRestore, irqSave } from "../../locking/spinlock.ts";
 import type { BootMemory } from "../../mm/boot-memory.ts";
 import type { FaultState } from "../../mm/fault-state.ts";
 import { mmCtxId, mmPgd, mmTlbGen } from "../../mm/mm-struct.ts";
+import { setPteAt } from "../../mm/page-table.ts";
 import { VM_ACCESS_FLAGS, VM_PKEY_MASK_HI, VM_WRITE, vmFlags, vmFlagsHi } from "../../mm/vma.ts";
 import { type KPtr, StructLayout, type U64Field } from "../../struct.ts";
 import type { ArchMmu } from "../mmu-port.ts";
@@ -35,6 +37,7 @@ export class X86Mmu implements ArchMmu {
   readonly taskSize: number = TASK_PAGES_4;
   readonly taskSizeMax: number;
   readonly pkeys: number;
+  readonly tablesWaitFor = "flush";
   readonly #options: X86MmuOptions;
   #ram!: PhysicalMemory;
   #boot: BootMemory | null = null;
@@ -123,6 +126,35 @@ export class X86Mmu implements ArchMmu {
     tables: "tables-freed" | "tables-kept",
   ): Work {
     return this.#tlb.flushRange(k, mm, start, end, this.format.spanPages(strideLevel), tables);
+  }
+
+  /** The store alone: who still has the old entry faults once more, and that drops it (SDM vol. 3A 4.10.4.3). */
+  setAccessFlags(
+    k: Context,
+    mm: KPtr,
+    page: number,
+    slot: number,
+    lo: number,
+    hi: number,
+    access: "read" | "write",
+  ): Work {
+    if (access === "write") setPteAt(k, mm, page, slot, lo, hi);
+    return NOTHING;
+  }
+
+  /** Stores are seen in order: nothing to do. */
+  publishTable(_k: Context): Work {
+    return NOTHING;
+  }
+
+  /** Who frees tables waits for every core's answer to its flush. @hot */
+  speculativeWalkBegin(k: Context): boolean {
+    return irqSave(k);
+  }
+
+  /** @hot */
+  speculativeWalkEnd(k: Context, begun: boolean): void {
+    irqRestore(k, begun);
   }
 
   /** A #PF drops the entries of its address in the core that took it (SDM vol. 3A 4.10.4.1): nothing to do. */

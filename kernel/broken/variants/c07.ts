@@ -6,7 +6,7 @@ import { ALL_DESIGNS, type BrokenVariant } from "../variant.ts";
 class FreesFirst extends Gather {
   override *flush(k: Context): Work {
     yield* this.freePages(k);
-    yield* this.flushTlb(k);
+    yield* super.flush(k);
   }
 }
 

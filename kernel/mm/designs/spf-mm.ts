@@ -1,6 +1,6 @@
 /**
  * Speculative page faults with one sequence count per address space: Michel Lespinasse, "[PATCH v2 00/35] Speculative
- * page faults" (January 2022, for 5.17). A fault copies its VMA, walks the tables that exist with interrupts off, and
+ * page faults" (January 2022, for 5.17). A fault copies its VMA, walks the tables that exist while they are kept, and
  * commits under the page-table lock if no writer of mmap_lock ran meanwhile; else it starts again under mmap_lock.
  *
  *     gate         user mode and more than one user of the mm, or no attempt is counted at all
@@ -8,17 +8,18 @@
  *     lookup       VMA under RCU, covers the address, anonymous                     _UNMAPPED, _NO_SPECULATE
  *     validateCopy the copy was made word by word: mmap_seq unchanged               _VMA_COPY
  *     access       rights, from the copy                                            _ACCESS_ERROR
- *     walk         tables exist, interrupts off                                     _PUD, _PMD
- *     pteMapLock   interrupts off; mmap_seq; PMD; trylock; mmap_seq                 _PTE_MAP_LOCK_SEQ1, _PMD, _PTL, _SEQ2
+ *     walk         tables exist and are kept                                        _PUD, _PMD
+ *     pteMapLock   tables kept; mmap_seq; PMD; trylock; mmap_seq                    _PTE_MAP_LOCK_SEQ1, _PMD, _PTL, _SEQ2
  *     cowBegin     no MMU notifier may register until cowEnd
  *
- * On x86 interrupts off keep page tables from being freed: who frees them waits for our answer to its flush. There are
- * no transparent huge pages, so the PMD check of pteMapLock is left out, as it is without them in the series.
+ * What keeps page tables from being freed (speculative_page_walk_begin) is the architecture's: interrupts off where who
+ * frees them waits for our answer to its flush, RCU where a flush interrupts nobody. There are no transparent huge
+ * pages, so the PMD check of pteMapLock is left out, as it is without them in the series.
  */
 import { type Context, NO, type Work, YES } from "../../context.ts";
 import { COST_ACCESS, COST_ATOMIC, COST_IRQ_MASK, COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
 import { seqChanged, seqRead, seqWriteBegin, seqWriteEnd } from "../../locking/seqcount.ts";
-import { irqRestore, irqSave, spinTrylock, spinUnlock } from "../../locking/spinlock.ts";
+import { spinTrylock, spinUnlock } from "../../locking/spinlock.ts";
 import { callRcu, rcuReadLock, rcuReadUnlock } from "../../rcu.ts";
 import { type KPtr, kptrOf, NULL } from "../../struct.ts";
 import { handlePteFault } from "../fault.ts";
@@ -175,12 +176,12 @@ export class SpfMm extends FaultDesign {
    * @returns what walkEnd() is given
    */
   walkBegin(k: Context): boolean {
-    return irqSave(k);
+    return memoryOf(k).mmu.speculativeWalkBegin(k);
   }
 
   /** speculative_page_walk_end(). Followed by a point. */
-  walkEnd(k: Context, enabled: boolean): void {
-    irqRestore(k, enabled);
+  walkEnd(k: Context, begun: boolean): void {
+    memoryOf(k).mmu.speculativeWalkEnd(k, begun);
   }
 
   /** Walks the tables that are there; none is allocated, as nobody would free it after free_pgtables(). */
@@ -257,7 +258,7 @@ export class SpfMm extends FaultDesign {
     return NO;
   }
 
-  /** __pte_map_lock(): the tables are valid while SEQ1 holds and interrupts are off; the lock is valid after SEQ2. */
+  /** __pte_map_lock(): the tables are valid while SEQ1 holds and they are kept; the lock is valid after SEQ2. */
   override pteMapLock(k: Context, f: FaultState): Work<boolean> {
     if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return super.pteMapLock(k, f);
     return k.cpu.isQuiet(MAP_LOCK_CYCLES) ? this.mapLockAtOnce(k, f) : this.mapLockByPoints(k, f);
