@@ -25,7 +25,7 @@ import {
   USER,
 } from "../../mmu/index.ts";
 import type { Cpu, KernelPort, StopReason } from "../hardware.ts";
-import { STATE_MONITOR, STATE_PC } from "../ir/index.ts";
+import { STATE_ACCESS_PHASE, STATE_MONITOR, STATE_PC } from "../ir/index.ts";
 
 export type Phase = "execute" | "microcode" | "kernel" | "halted" | "parked";
 
@@ -63,6 +63,8 @@ export interface CoreState {
   readonly retired: number;
   readonly waitAddress: number;
   readonly waitValue: number;
+  /** It waits for the completion of its broadcasts instead of a word. */
+  readonly atBarrier: boolean;
   readonly alignmentChecked: boolean;
   readonly architecture: unknown;
 }
@@ -80,7 +82,29 @@ export interface InterruptSource {
   advance(clock: number): void;
 }
 
+/**
+ * What other cores broadcast to this one and it carries out at its own moment, and what it waits for when it broadcasts
+ * itself: emu/interrupts/broadcasts.ts.
+ */
+export interface BroadcastSource {
+  /** Operations on their way to this core; exploring runs grant them one by one. */
+  readonly count: number;
+  /** Timed runs: when the first one arrives, or Infinity. No mask holds it off. */
+  readonly nextTime: number;
+  /** Timed runs: carries out what has arrived. */
+  advance(clock: number): void;
+  /** Carries out the first one. */
+  applyFirst(): void;
+  /** The core has gone on: an access that somebody waits for may be over. */
+  settle(): void;
+  /** Everything that this core broadcast is done everywhere. */
+  complete(): boolean;
+  /** When it was. */
+  readonly completionTime: number;
+}
+
 const PC = STATE_PC >> 2;
+const ACCESS_PHASE = STATE_ACCESS_PHASE >> 2;
 
 export abstract class Core implements Cpu {
   readonly id: number;
@@ -94,6 +118,8 @@ export abstract class Core implements Cpu {
   readonly budget: EventBudget = new EventBudget();
   abstract readonly mmu: TranslationUnit;
   abstract readonly interrupts: InterruptSource;
+  /** Null: cores of this architecture broadcast nothing. */
+  readonly broadcasts: BroadcastSource | null = null;
   host!: CoreHost;
 
   phase: Phase = "parked";
@@ -108,9 +134,11 @@ export abstract class Core implements Cpu {
   #pointLimit = 0;
   /** The point limit was found with interrupts masked: it does not end where one could be accepted. */
   protected limitIsMasked = true;
-  /** The kernel yielded because it waits: physical address of the word, or -1. */
+  /** The core waits: physical address of the word, WAITS_OTHERWISE, or -1. */
   waitAddress = -1;
   #waitValue = 0;
+  /** While it waits: for the completion of its broadcasts. */
+  atBarrier = false;
   /** Undefined and unimplemented instructions by trap number (undefinedMnemonic() of the frontend names them). */
   readonly undefinedCounts: Map<number, number> = new Map();
   /** Hints to a spinning thread (PAUSE, YIELD) that user code executed. */
@@ -121,6 +149,8 @@ export abstract class Core implements Cpu {
   userHeld = false;
   /** Exploring runs: accepting an interrupt is an event, and the scheduler has granted it. */
   acceptGranted = false;
+  /** Exploring runs: so is the effect of a broadcast, and the scheduler has granted that of the first. */
+  broadcastGranted = false;
 
   accessPa = 0;
   /** The last access() of kernel code came back SUSPENDED: it wants one more event. */
@@ -160,6 +190,24 @@ export abstract class Core implements Cpu {
   abstract setInterruptsEnabled(enabled: boolean): void;
   abstract returnFromTrap(): void;
 
+  /** A halted core goes on with its next instruction, and takes no interrupt for it (Arm: WFE, WFI). @hot */
+  wakes(): boolean {
+    return false;
+  }
+
+  /** It does. */
+  wake(): void {
+    this.phase = "execute";
+  }
+
+  /** What waitOtherwise() waits for has come about. */
+  protected waitIsOver(): boolean {
+    return false;
+  }
+
+  /** A store, by whichever core, opened the exclusive monitor. */
+  monitorOpened(): void {}
+
   /** Folds the architectural registers, with flags materialised, into 32 bits. */
   abstract architecturalHash(): number;
   /** Mutable state of the architecture's part that is not in the state region. */
@@ -174,6 +222,7 @@ export abstract class Core implements Cpu {
       retired: this.retired,
       waitAddress: this.waitAddress,
       waitValue: this.#waitValue,
+      atBarrier: this.atBarrier,
       alignmentChecked: this.alignmentChecked,
       architecture: this.saveArchitecture(),
     };
@@ -185,6 +234,7 @@ export abstract class Core implements Cpu {
     this.retired = saved.retired;
     this.waitAddress = saved.waitAddress;
     this.#waitValue = saved.waitValue;
+    this.atBarrier = saved.atBarrier;
     this.alignmentChecked = saved.alignmentChecked;
     const monitor = this.state[STATE_MONITOR >> 2]!;
     if (monitor !== 0) this.ram.frameFlags[monitor >>> 12]! |= FRAME_MONITORED;
@@ -218,6 +268,7 @@ export abstract class Core implements Cpu {
   #pointSlow(): boolean {
     this.steps++;
     this.interrupts.advance(this.clock);
+    if (this.broadcasts !== null) this.broadcasts.advance(this.clock);
     if (this.#acceptsInterrupt()) return true;
     // Whoever lets the core go on after a yield sets its limits.
     if (this.sliceEnds || (this.clock >= this.kernelLimit && this.host.pointReached(this))) return true;
@@ -263,6 +314,28 @@ export abstract class Core implements Cpu {
   waitForWord(pa: number): void {
     this.waitAddress = pa;
     this.#waitValue = this.ram.read32(pa);
+    this.atBarrier = false;
+  }
+
+  /** What this core broadcast has taken effect on every other one; its clock is then not before that. */
+  barrierDone(): boolean {
+    const { broadcasts } = this;
+    if (broadcasts === null) return true;
+    if (!broadcasts.complete()) return false;
+    if (this.clock < broadcasts.completionTime) this.clock = broadcasts.completionTime;
+    return true;
+  }
+
+  /** The core waits until barrierDone(), or an unmasked interrupt is pending; it yields now, and asks again then. */
+  waitForBarrier(): void {
+    this.waitAddress = 0;
+    this.atBarrier = true;
+  }
+
+  /** The core waits until waitIsOver() or an interrupt that it accepts; its slice ends. */
+  protected waitOtherwise(): void {
+    this.waitAddress = WAITS_OTHERWISE;
+    this.endSlice();
   }
 
   halt(): void {
@@ -294,10 +367,10 @@ export abstract class Core implements Cpu {
   /** The earliest virtual time at which this core can do something: its clock, a future event, or Infinity. */
   readyTime(): number {
     if (this.phase === "parked") return Number.POSITIVE_INFINITY;
-    if (this.waitAddress < 0 && this.phase !== "halted") return this.clock;
+    if (this.waitAddress === -1 && this.phase !== "halted") return this.clock;
     this.interrupts.advance(this.clock);
-    if (this.interruptDeliverable()) return this.clock;
-    return Math.max(this.clock, this.#nextAcceptableTime());
+    if (this.interruptDeliverable() || this.wakes()) return this.clock;
+    return Math.max(this.clock, this.wakeTime());
   }
 
   /**
@@ -306,8 +379,11 @@ export abstract class Core implements Cpu {
    */
   acceptTime(): number {
     this.interrupts.advance(this.clock);
-    if (this.interruptDeliverable()) return this.clock;
-    if (!this.interruptsEnabled()) return Math.max(this.clock, this.interrupts.nextUnmaskableTime);
+    if (this.interruptDeliverable() || this.wakes()) return this.clock;
+    if (!this.interruptsEnabled()) {
+      const isHalted = this.phase === "halted";
+      return Math.max(this.clock, isHalted ? this.wakeTime() : this.interrupts.nextUnmaskableTime);
+    }
     return Math.max(this.clock, this.interrupts.nextMessageTime);
   }
 
@@ -316,30 +392,58 @@ export abstract class Core implements Cpu {
     return this.interruptsEnabled() ? this.interrupts.timerTime : Number.POSITIVE_INFINITY;
   }
 
-  /** When something may become deliverable that is not masked now. */
+  /** When something may become deliverable that is not masked now, or a broadcast is to be carried out. */
   #nextAcceptableTime(): number {
-    return this.interruptsEnabled() ? this.interrupts.nextEventTime : this.interrupts.nextUnmaskableTime;
+    const { interrupts, broadcasts } = this;
+    const time = this.interruptsEnabled() ? interrupts.nextEventTime : interrupts.nextUnmaskableTime;
+    return broadcasts === null ? time : Math.min(time, broadcasts.nextTime);
   }
 
-  /** The core spins on a word that has not changed yet. */
+  /** Of a core that is halted or spins: when the next interrupt comes that can end this. */
+  protected wakeTime(): number {
+    return this.#nextAcceptableTime();
+  }
+
+  /** The core spins on a word that has not changed yet, or waits for the completion of its broadcasts. */
   get waiting(): boolean {
     return this.waitAddress >= 0;
   }
 
-  /** The word that the core spins on has changed. @hot */
+  /** The word that the core spins on has changed; what it broadcast is done. @hot */
   wordChanged(): boolean {
-    return this.waitAddress >= 0 && this.ram.i32[this.waitAddress >>> 2] !== this.#waitValue;
+    if (this.waitAddress < 0) return false;
+    if (this.atBarrier) return this.broadcasts!.complete();
+    return this.ram.i32[this.waitAddress >>> 2] !== this.#waitValue;
   }
 
-  /** Ends the spin at a virtual time: the skipped iterations are charged. */
+  /** Ends the spin at a virtual time: the skipped iterations are charged. A barrier ends when it is complete. */
   endWait(time: number): void {
+    const end = this.atBarrier ? this.broadcasts!.completionTime : time;
     this.waitAddress = -1;
-    if (this.clock < time) this.clock = time;
+    if (this.clock < end) this.clock = end;
+  }
+
+  get isParked(): boolean {
+    return this.phase === "parked";
+  }
+
+  /** It executes nothing until something happens to it. */
+  get isIdle(): boolean {
+    const { phase } = this;
+    if (phase === "halted" || phase === "parked" || this.waitAddress >= 0) return true;
+    return this.userHeld && phase === "execute" && this.regime === USER;
+  }
+
+  /** It is suspended inside an access, part of which has been translated. */
+  get isInsideAccess(): boolean {
+    return this.state[ACCESS_PHASE] !== 0;
   }
 
   /** Virtual time at which a user slice must end: its limit or the next event. */
   userSliceEnd(): number {
-    return Math.min(this.userLimit, this.interrupts.nextEventTime);
+    const { broadcasts } = this;
+    const end = Math.min(this.userLimit, this.interrupts.nextEventTime);
+    return broadcasts === null ? end : Math.min(end, broadcasts.nextTime);
   }
 
   /**
@@ -349,11 +453,13 @@ export abstract class Core implements Cpu {
   run(): void {
     const host = this.host;
     let progressed = false;
+    if (this.broadcasts !== null && this.#receives(this.broadcasts)) return;
     this.waitAddress = -1;
     if (this.phase === "halted") {
       this.interrupts.advance(this.clock);
-      if (!this.#acceptsInterrupt()) return;
-      this.#accept();
+      if (this.wakes()) this.wake();
+      else if (!this.#acceptsInterrupt()) return;
+      else this.#accept();
     }
     while (!host.stopped) {
       switch (this.phase) {
@@ -394,6 +500,19 @@ export abstract class Core implements Cpu {
     }
   }
 
+  /** Carries out broadcasts that are due; true: the slice was for that alone. */
+  #receives(broadcasts: BroadcastSource): boolean {
+    if (this.broadcastGranted) {
+      this.broadcastGranted = false;
+      broadcasts.applyFirst();
+      return true;
+    }
+    broadcasts.advance(this.clock);
+    if (this.waitAddress < 0 || this.budget.exploring) return false;
+    this.interrupts.advance(this.clock);
+    return !this.interruptDeliverable();
+  }
+
   /** After a system instruction: true if the slice goes on in guest code, with no interrupt to accept. @hot */
   goesOn(): boolean {
     if (this.phase !== "execute" || this.sliceEnds || this.clock >= this.userLimit) return false;
@@ -403,7 +522,7 @@ export abstract class Core implements Cpu {
 
   /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
   #continues(): boolean {
-    return this.waitAddress < 0 && !this.sliceEnds && this.#acceptsInterrupt();
+    return this.waitAddress === -1 && !this.sliceEnds && this.#acceptsInterrupt();
   }
 
   /** An interrupt is pending that the core accepts now. @hot */

@@ -1,5 +1,6 @@
 /** Interrupt controllers. */
 export type { MessageKind } from "./apic-messages.ts";
+export * from "./broadcasts.ts";
 export * from "./generic-timer.ts";
 export * from "./gicv3.ts";
 export { affinityOf, Gicv3Bus } from "./gicv3-bus.ts";
