@@ -1,39 +1,25 @@
 /**
- * The page-fault handler of x86-64 (arch/x86/mm/fault.c, 5.17 with the attempt of Lespinasse's v2 and the stack growth
- * of 6.5). It decides from the error code who was at fault, tries the design's way without mmap_lock, then the one with
- * it, and sends the signal that is left.
+ * The page-fault handler of x86-64 (arch/x86/mm/fault.c, 5.17): it decides from the error code who was at fault, leaves
+ * user addresses to kernel/mm/user-fault.ts, and sends the signal that is left.
  *
- * CR2 was read by entry before anything could fault again. There is no vsyscall page and no userfaultfd.
+ * CR2 was read by entry before anything could fault again. There is no vsyscall page.
  */
 import { PF_ID, PF_P, PF_PK, PF_RSVD, PF_US, PF_WR } from "../../../mmu/index.ts";
 import type { Context, Work } from "../../context.ts";
-import { COST_ATOMIC, COST_IRQ_MASK, COST_STEP, COST_UNLOCK } from "../../costs.ts";
-import { ABORTED, NOT_ATTEMPTED } from "../../mm/designs/design.ts";
-import { handleMmFault } from "../../mm/fault.ts";
+import { COST_IRQ_MASK, COST_STEP } from "../../costs.ts";
 import {
-  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_DEFAULT,
   FAULT_FLAG_INSTRUCTION,
-  FAULT_FLAG_TRIED,
   FAULT_FLAG_USER,
   FAULT_FLAG_WRITE,
   type FaultState,
-  VM_FAULT_ERROR,
   VM_FAULT_OOM,
-  VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from "../../mm/fault-state.ts";
-import { type Memory, memoryOf } from "../../mm/memory.ts";
-import {
-  mmapReadLockKillable,
-  mmapReadRelease,
-  mmapReadTrylock,
-  mmapReadUnlock,
-  mmapWake,
-} from "../../mm/mmap-lock.ts";
-import { SPF_ABORT } from "../../mm/vm-events.ts";
-import { VM_GROWSDOWN, VM_PKEY_MASK_HI, vmFlags, vmFlagsHi, vmStart } from "../../mm/vma.ts";
-import { findVma } from "../../mm/vma-tree.ts";
+import { memoryOf } from "../../mm/memory.ts";
+import { mmapReadUnlock } from "../../mm/mmap-lock.ts";
+import { type FaultEnds, userAddressFault } from "../../mm/user-fault.ts";
+import { VM_PKEY_MASK_HI, vmFlagsHi } from "../../mm/vma.ts";
 import { pageOf } from "../../mm/vpn.ts";
 import { type KPtr, NULL } from "../../struct.ts";
 import { die, fixupException } from "./exceptions.ts";
@@ -59,7 +45,7 @@ export function pageFault(k: Context, frame: KPtr, lo: number, hi: number): Work
   const error = k.ram.read32(frame + REGS_ORIG_AX);
   if ((error & (PF_US | PF_RSVD)) !== PF_US || hi < 0) return unusualFault(k, frame, error, lo, hi);
   const mm = k.task!.mm;
-  return userAddressFault(k, frame, startFault(k, mm, error, lo, hi), true);
+  return userAddressFault(k, frame, startFault(k, mm, error, lo, hi), "unmask", X86_ENDS);
 }
 
 /** The fault record of the running task, filled. @hot */
@@ -98,105 +84,24 @@ function* unusualFault(k: Context, frame: KPtr, error: number, lo: number, hi: n
     return;
   }
   const wereOn = (k.ram.read32(frame + REGS_FLAGS) & RFLAGS_IF) !== 0;
-  yield* userAddressFault(k, frame, startFault(k, mm, error, lo, hi), wereOn);
+  const f = startFault(k, mm, error, lo, hi);
+  yield* userAddressFault(k, frame, f, wereOn ? "unmask" : "keep", X86_ENDS);
 }
 
-/** do_user_addr_fault(). @param enable interrupts were on where the fault came from */
-function* userAddressFault(k: Context, frame: KPtr, f: FaultState, enable: boolean): Work {
-  const m = memoryOf(k);
-  k.kernel.observer?.faultBegin(k, f);
-  if (enable) {
-    k.cpu.setInterruptsEnabled(true);
-    if (k.point(COST_IRQ_MASK)) yield;
-  }
-  if (m.design.attempts) {
-    const result = yield* m.design.attempt(k, f);
-    if (result === 0) return;
-    if (result !== NOT_ATTEMPTED && (yield* endAttempt(k, m, frame, f, result))) return;
-  }
-  for (;;) {
-    if (k.point(COST_ATOMIC)) yield;
-    if (!mmapReadTrylock(k, f.mm) && !(yield* lockSlow(k, frame, f))) {
-      yield* badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0);
-      return;
-    }
-    if (!findCovering(k, f) && !(yield* growStack(k, f))) {
-      yield* badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0);
-      return;
-    }
-    if (m.mmu.accessError(k, f)) {
-      yield* accessError(k, m, frame, f);
-      return;
-    }
-    const result = yield* handleMmFault(k, f);
-    if (isSignalled(k, f, result)) {
-      // The lock went with VM_FAULT_RETRY.
-      if (!userMode(k.ram, frame)) yield* kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi);
-      return;
-    }
-    if ((result & VM_FAULT_RETRY) === 0 || (f.flags & FAULT_FLAG_ALLOW_RETRY) === 0) {
-      if (k.point(COST_UNLOCK)) yield;
-      if (mmapReadRelease(k, f.mm)) yield* mmapWake(k, f.mm);
-      if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
-      return;
-    }
-    f.flags |= FAULT_FLAG_TRIED;
-  }
-}
-
-/** What an attempt without mmap_lock came to; false: nothing, go on with the lock. */
-function* endAttempt(k: Context, m: Memory, frame: KPtr, f: FaultState, result: number): Work<boolean> {
-  if (result !== ABORTED) {
-    if (isSignalled(k, f, result)) return true;
-    if ((result & VM_FAULT_RETRY) === 0) {
-      if ((result & VM_FAULT_ERROR) !== 0) yield* faultError(k, frame, f, result);
-      return true;
-    }
-  }
-  m.events.count(k.cpu.id, SPF_ABORT);
-  return false;
-}
-
-/** Finds the VMA of the address; false: the address lies below it, or there is none. Locks: mmap_lock. @hot */
-function findCovering(k: Context, f: FaultState): boolean {
-  f.vma = findVma(k.ram, f.mm, f.page);
-  return f.vma !== NULL && vmStart.get(k.ram, f.vma) <= f.page;
-}
-
-/**
- * The lock is contended. Kernel code that faults with it held, or where no fault is expected, must not wait for it: only a
- * site of the exception table may. @returns false: nothing is held, and the access fails
- */
-function* lockSlow(k: Context, frame: KPtr, f: FaultState): Work<boolean> {
-  if (!userMode(k.ram, frame) && !hasFixup(k, frame)) return false;
-  return (yield* mmapReadLockKillable(k, f.mm)) === 0;
-}
-
-/** fault_signal_pending(): a fault that would be retried gives way to a signal. */
-function isSignalled(k: Context, f: FaultState, result: number): boolean {
-  if ((result & VM_FAULT_RETRY) === 0) return false;
-  const task = k.task!;
-  const process = k.kernel.process;
-  if ((f.flags & FAULT_FLAG_USER) !== 0) return process.signalPending(task);
-  return process.fatalSignalPending(task);
-}
-
-/** The rest of lock_mm_and_find_vma(): a stack that is to grow to the address; false: nothing is held. */
-function* growStack(k: Context, f: FaultState): Work<boolean> {
-  const ram = k.ram;
-  if (f.vma === NULL || (vmFlags.get(ram, f.vma) & VM_GROWSDOWN) === 0) {
-    yield* mmapReadUnlock(k, f.mm);
-    return false;
-  }
-  return yield* memoryOf(k).design.growStack(k, f);
-}
+const X86_ENDS: FaultEnds = {
+  hasFixup,
+  notMapped: (k, frame, f) => badArea(k, frame, f.archError, f.lo, f.hi, SEGV_MAPERR, 0),
+  notPermitted: accessError,
+  failed: faultError,
+  kernelFault: (k, frame, f) => kernelFixupOrDie(k, frame, f.archError, f.lo, f.hi),
+};
 
 /** bad_area_access_error(): releases mmap_lock. */
-function* accessError(k: Context, m: Memory, frame: KPtr, f: FaultState): Work {
+function* accessError(k: Context, frame: KPtr, f: FaultState): Work {
   const key = vmFlagsHi.get(k.ram, f.vma) & VM_PKEY_MASK_HI;
   const kind = (f.archError & PF_WR) !== 0 ? "write" : "read";
   const byKey =
-    (f.archError & PF_PK) !== 0 || ((f.archError & PF_ID) === 0 && !m.mmu.keyPermits(k, key, kind));
+    (f.archError & PF_PK) !== 0 || ((f.archError & PF_ID) === 0 && !memoryOf(k).mmu.keyPermits(k, key, kind));
   yield* mmapReadUnlock(k, f.mm);
   yield* badArea(k, frame, f.archError, f.lo, f.hi, byKey ? SEGV_PKUERR : SEGV_ACCERR, byKey ? key : 0);
 }
