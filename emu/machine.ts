@@ -80,6 +80,7 @@ export class Machine implements CoreHost, Platform {
   slices = 0;
   readonly #options: MachineOptions;
   readonly #saveables: Map<string, Saveable> = new Map();
+  #stateRegions: readonly Uint8Array[] | null = null;
   #kernelTextFirst = -1;
   #kernelTextFrames = 0;
 
@@ -238,28 +239,21 @@ export class Machine implements CoreHost, Platform {
     return hash.hash;
   }
 
-  /** Plain data of everything registered, cores included; memory is copied by whoever keeps a start state. */
+  /** Everything mutable, as plain data. RAM: the frames written since the marks were last cleared. */
   save(): MachineState {
-    const memory = new Uint8Array(this.ram.engine).slice(0, this.ram.engineBytes);
     const frames: [number, Uint8Array][] = [];
     for (let frame = 0; frame < this.ram.frames; frame++) {
       if (this.ram.frameFlags[frame]! & FRAME_DIRTY) {
         frames.push([frame, this.ram.u8.slice(frame * 4096, frame * 4096 + 4096)]);
       }
     }
-    return {
-      memory,
-      frames,
-      cores: this.cores.map((core) => core.save()),
-      objects: this.saveObjects(),
-      counts: { retired: this.retired, slices: this.slices, entriesInvalidated: this.entriesInvalidated },
-    };
+    return { frames, parts: this.saveParts() };
   }
 
-  restore(saved: MachineState): void {
+  restore({ frames, parts }: MachineState): void {
     this.engine.cache.clear();
     for (const core of this.cores) this.engine.abandon(core);
-    const kept = new Map(saved.frames);
+    const kept = new Map(frames);
     for (let frame = 0; frame < this.ram.frames; frame++) {
       if ((this.ram.frameFlags[frame]! & FRAME_DIRTY) === 0) continue;
       const bytes = kept.get(frame);
@@ -270,24 +264,54 @@ export class Machine implements CoreHost, Platform {
         this.ram.u8.set(bytes, frame * 4096);
       }
     }
-    new Uint8Array(this.ram.engine).set(saved.memory);
-    saved.cores.forEach((state, id) => {
-      this.cores[id]!.restore(state);
+    this.restoreParts(parts);
+  }
+
+  /** Everything mutable but RAM, as plain data. */
+  saveParts(): MachineParts {
+    const { retired, slices, entriesInvalidated } = this;
+    return {
+      regions: this.#regions().map((region) => region.slice()),
+      cores: this.cores.map((core) => core.save()),
+      objects: [...this.#saveables].map(([name, object]) => [name, object.save()] as const),
+      counts: { retired, slices, entriesInvalidated },
+    };
+  }
+
+  /** RAM has been restored already, and no core is inside an instruction. */
+  restoreParts({ regions, cores, objects, counts }: MachineParts): void {
+    const now = this.#regions();
+    // Before: what is listed in the fast TLBs now. Behind: the lists that came back, whose entries did not.
+    for (let id = 0; id < cores.length; id++) this.cores[id]!.mmu.emptyFast();
+    for (let index = 0; index < now.length; index++) now[index]!.set(regions[index]!);
+    for (let id = 0; id < cores.length; id++) {
+      this.cores[id]!.restore(cores[id]!);
       this.cores[id]!.mmu.emptyFast();
-    });
-    this.restoreObjects(saved.objects);
+    }
+    for (let index = 0; index < objects.length; index++) {
+      const [name, state] = objects[index]!;
+      this.#saveables.get(name)!.restore(state);
+    }
     this.stopReason = null;
-    Object.assign(this, saved.counts);
+    this.retired = counts.retired;
+    this.slices = counts.slices;
+    this.entriesInvalidated = counts.entriesInvalidated;
   }
 
-  /** Plain data of everything registered. */
-  saveObjects(): readonly (readonly [string, unknown])[] {
-    return [...this.#saveables].map(([name, object]) => [name, object.save()] as const);
-  }
-
-  /** RAM and cores have been restored already. */
-  restoreObjects(saved: readonly (readonly [string, unknown])[]): void {
-    for (const [name, state] of saved) this.#saveables.get(name)!.restore(state);
+  /** The core states without their fast TLBs, which are emptied instead of restored: they are half of it. */
+  #regions(): readonly Uint8Array[] {
+    if (this.#stateRegions !== null) return this.#stateRegions;
+    const regions: Uint8Array[] = [];
+    const { engine } = this.ram;
+    let from = 0;
+    for (const { mmu } of this.cores) {
+      const { byteOffset, byteLength } = mmu.fast;
+      regions.push(new Uint8Array(engine, from, byteOffset - from));
+      from = byteOffset + byteLength;
+    }
+    regions.push(new Uint8Array(engine, from, this.model.coreStateBytes * this.cores.length - from));
+    this.#stateRegions = regions;
+    return regions;
   }
 
   #observer(): TranslationObserver {
@@ -351,9 +375,18 @@ export class Machine implements CoreHost, Platform {
 }
 
 export interface MachineState {
-  readonly memory: Uint8Array;
   readonly frames: readonly (readonly [number, Uint8Array])[];
+  readonly parts: MachineParts;
+}
+
+/** A saved machine, RAM excluded. */
+export interface MachineParts {
+  readonly regions: readonly Uint8Array[];
   readonly cores: readonly CoreState[];
   readonly objects: readonly (readonly [string, unknown])[];
-  readonly counts: { retired: number; slices: number; entriesInvalidated: number };
+  readonly counts: {
+    readonly retired: number;
+    readonly slices: number;
+    readonly entriesInvalidated: number;
+  };
 }

@@ -5,35 +5,34 @@
  * stateHash() see what was written since the start, and no more.
  */
 import { FRAME_CODE, FRAME_DIRTY } from "../mmu/index.ts";
-import type { CoreState } from "./cores/index.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, MachineParts } from "./machine.ts";
+
+/** The dirty marks of four frames. */
+const FOUR_DIRTY: number = FRAME_DIRTY * 0x0101_0101;
 
 export class StartState {
   readonly #machine: Machine;
-  readonly #ram: Uint8Array;
-  readonly #engine: Uint8Array;
-  readonly #engineNow: Uint8Array;
-  readonly #cores: readonly CoreState[];
-  readonly #objects: readonly (readonly [string, unknown])[];
-  readonly #counts: {
-    readonly retired: number;
-    readonly slices: number;
-    readonly entriesInvalidated: number;
-  };
+  /** RAM as it was, by frame: views made once, as making them costs as much as copying a frame. */
+  readonly #frames: readonly Uint8Array[];
+  /** The marks of four frames a word. */
+  readonly #flagWords: Int32Array;
+  readonly #parts: MachineParts;
 
   /** Keeps the present state. The machine must be one that can be saved (every task in user mode). */
   constructor(machine: Machine) {
-    const { ram } = machine;
+    const { ram, cores } = machine;
+    const { frameFlags } = ram;
     this.#machine = machine;
-    this.#ram = ram.u8.slice();
-    this.#engineNow = new Uint8Array(ram.engine, 0, machine.model.coreStateBytes * machine.cores.length);
-    for (const core of machine.cores) machine.engine.abandon(core);
-    this.#clean();
-    this.#engine = this.#engineNow.slice();
-    this.#cores = machine.cores.map((core) => core.save());
-    this.#objects = machine.saveObjects();
-    const { retired, slices, entriesInvalidated } = machine;
-    this.#counts = { retired, slices, entriesInvalidated };
+    const bytes = ram.u8.slice();
+    this.#frames = Array.from({ length: ram.frames }, (_, frame) =>
+      bytes.subarray(frame * 4096, frame * 4096 + 4096),
+    );
+    this.#flagWords = new Int32Array(frameFlags.buffer, frameFlags.byteOffset, ram.frames / 4);
+    for (const core of cores) machine.engine.abandon(core);
+    for (let frame = 0; frame < ram.frames; frame++) frameFlags[frame]! &= ~FRAME_DIRTY;
+    // Write tags of the fast TLB would hide a first write.
+    for (const core of cores) core.mmu.emptyFast();
+    this.#parts = machine.saveParts();
   }
 
   /** Frames written since the start. @hot */
@@ -45,31 +44,26 @@ export class StartState {
   }
 
   restore(): void {
-    const machine = this.#machine;
-    const { ram, cores } = machine;
-    const { frameFlags, u8 } = ram;
-    for (let id = 0; id < cores.length; id++) machine.engine.abandon(cores[id]!);
-    for (let frame = 0; frame < frameFlags.length; frame++) {
-      const flags = frameFlags[frame]!;
-      if ((flags & FRAME_DIRTY) === 0) continue;
-      const at = frame * 4096;
-      u8.set(this.#ram.subarray(at, at + 4096), at);
-      if ((flags & FRAME_CODE) !== 0) ram.onCodeWrite(frame);
-      frameFlags[frame]! &= ~FRAME_DIRTY;
-    }
-    this.#engineNow.set(this.#engine);
-    for (let id = 0; id < cores.length; id++) cores[id]!.restore(this.#cores[id]!);
-    machine.restoreObjects(this.#objects);
-    machine.stopReason = null;
-    Object.assign(machine, this.#counts);
+    const { engine, cores } = this.#machine;
+    for (let id = 0; id < cores.length; id++) engine.abandon(cores[id]!);
+    this.#restoreRam();
+    this.#machine.restoreParts(this.#parts);
   }
 
-  /** Every frame counts as not written. Write tags of the fast TLB would hide a first write. */
-  #clean(): void {
-    const { ram, cores } = this.#machine;
-    for (let frame = 0; frame < ram.frames; frame++) {
-      ram.frameFlags[frame]! &= ~FRAME_DIRTY;
+  /** @hot */
+  #restoreRam(): void {
+    const { ram } = this.#machine;
+    const { frameFlags, u8 } = ram;
+    const words = this.#flagWords;
+    for (let word = 0; word < words.length; word++) {
+      if ((words[word]! & FOUR_DIRTY) === 0) continue;
+      for (let frame = word * 4; frame < word * 4 + 4; frame++) {
+        const flags = frameFlags[frame]!;
+        if ((flags & FRAME_DIRTY) === 0) continue;
+        u8.set(this.#frames[frame]!, frame * 4096);
+        if ((flags & FRAME_CODE) !== 0) ram.onCodeWrite(frame);
+        frameFlags[frame] = frameFlags[frame]! & ~FRAME_DIRTY;
+      }
     }
-    for (const core of cores) core.mmu.emptyFast();
   }
 }

@@ -10,18 +10,15 @@ export interface TraceSink {
 export class Trace {
   #laneA = 0x811c_9dc5 | 0;
   #laneB = 0x1234_5678 | 0;
-  readonly #names: Map<string, number> = new Map();
+  /** Numbers of names, in order of first appearance. */
+  readonly #ids: Map<string, number> = new Map();
+  readonly #names: string[] = [];
   readonly #counts: number[] = [];
   sink: TraceSink | null = null;
 
   /** Notes an event; a and b are taken modulo 2^32. */
   event(core: number, clock: number, name: string, a: number, b: number): void {
-    let id = this.#names.get(name);
-    if (id === undefined) {
-      id = this.#names.size;
-      this.#names.set(name, id);
-      this.#counts.push(0);
-    }
+    const id = this.#ids.get(name) ?? this.#add(name, 0);
     this.#counts[id]!++;
     this.mix(id * 4096 + core, a);
     this.mix(b, clock % 0x1_0000_0000);
@@ -38,13 +35,13 @@ export class Trace {
 
   /** Events of a name so far. */
   count(name: string): number {
-    const id = this.#names.get(name);
+    const id = this.#ids.get(name);
     return id === undefined ? 0 : this.#counts[id]!;
   }
 
   /** Counts by name, in order of first appearance. */
   get counts(): ReadonlyMap<string, number> {
-    return new Map([...this.#names].map(([name, id]) => [name, this.#counts[id]!]));
+    return new Map(this.#names.map((name, id) => [name, this.#counts[id]!]));
   }
 
   /** 16 hex digits. */
@@ -53,22 +50,41 @@ export class Trace {
   }
 
   save(): unknown {
-    return { a: this.#laneA, b: this.#laneB, names: [...this.#names], counts: [...this.#counts] };
+    const state: SavedTrace = {
+      a: this.#laneA,
+      b: this.#laneB,
+      names: [...this.#names],
+      counts: [...this.#counts],
+    };
+    return state;
   }
 
   restore(saved: unknown): void {
-    const { a, b, names, counts } = saved as {
-      a: number;
-      b: number;
-      names: [string, number][];
-      counts: number[];
-    };
+    const { a, b, names, counts } = saved as SavedTrace;
     this.#laneA = a;
     this.#laneB = b;
-    this.#names.clear();
-    for (const [name, id] of names) this.#names.set(name, id);
-    this.#counts.splice(0, this.#counts.length, ...counts);
+    // Going back to a state of this run, the names that were new since then are all that differs.
+    let known = 0;
+    while (known < names.length && this.#names[known] === names[known]) known++;
+    while (this.#names.length > known) this.#ids.delete(this.#names.pop()!);
+    this.#counts.length = known;
+    for (let id = 0; id < known; id++) this.#counts[id] = counts[id]!;
+    for (let id = known; id < names.length; id++) this.#add(names[id]!, counts[id]!);
   }
+
+  #add(name: string, count: number): number {
+    const id = this.#names.push(name) - 1;
+    this.#ids.set(name, id);
+    this.#counts.push(count);
+    return id;
+  }
+}
+
+interface SavedTrace {
+  readonly a: number;
+  readonly b: number;
+  readonly names: readonly string[];
+  readonly counts: readonly number[];
 }
 
 function hex(value: number): string {

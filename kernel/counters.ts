@@ -43,7 +43,11 @@ export class Counters {
   }
 
   restore(state: unknown): void {
+    const saved = state as readonly (readonly [string, number])[];
     this.#values.fill(0);
-    for (const [name, value] of state as [string, number][]) this.#values[this.register(name)] = value;
+    for (let id = 0; id < saved.length; id++) {
+      const [name, value] = saved[id]!;
+      this.#values[this.#names[id] === name ? id : this.register(name)] = value;
+    }
   }
 }

@@ -31,12 +31,12 @@ export class KernelLog {
   }
 
   save(): LogLine[] {
-    return this.#lines.map((line) => ({ ...line }));
+    return [...this.#lines];
   }
 
   restore(state: unknown): void {
     this.#lines.length = 0;
-    for (const line of state as LogLine[]) this.#lines.push({ ...line });
+    for (const line of state as LogLine[]) this.#lines.push(line);
   }
 }
 

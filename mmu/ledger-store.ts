@@ -1,4 +1,4 @@
-/** The columns in which the coherence ledger keeps what it knows: plain typed arrays, saved and restored whole. */
+/** What the coherence ledger's columns are made of: plain typed arrays, and notes of the rows that changed. */
 
 /** Who is acting: filled in by the callback at each event. */
 export interface EventContext {
@@ -15,6 +15,30 @@ export const NOWHERE = -1;
 export const LIVE = 0;
 export const CONDEMNED = 1;
 export const REPORTED = 2;
+
+/** Rows written since the last saved or restored state, each once. */
+export class RowJournal {
+  readonly #isNoted: Uint8Array;
+  readonly rows: Int32Array;
+  count = 0;
+
+  constructor(length: number) {
+    this.#isNoted = new Uint8Array(length);
+    this.rows = new Int32Array(length);
+  }
+
+  /** @hot */
+  note(row: number): void {
+    if (this.#isNoted[row] !== 0) return;
+    this.#isNoted[row] = 1;
+    this.rows[this.count++] = row;
+  }
+
+  clear(): void {
+    for (let at = 0; at < this.count; at++) this.#isNoted[this.rows[at]] = 0;
+    this.count = 0;
+  }
+}
 
 /** Events by index: when and by whom. */
 export class EventColumn {
@@ -36,6 +60,14 @@ export class EventColumn {
     return [this.sequence, this.time, this.core, this.pcLo, this.pcHi];
   }
 
+  set(from: EventColumn): void {
+    this.sequence.set(from.sequence);
+    this.time.set(from.time);
+    this.core.set(from.core);
+    this.pcLo.set(from.pcLo);
+    this.pcHi.set(from.pcHi);
+  }
+
   put(at: number, sequence: number, context: EventContext): void {
     this.sequence[at] = sequence;
     this.time[at] = context.timeCycles;
@@ -50,59 +82,5 @@ export class EventColumn {
     this.core[at] = from.core[source];
     this.pcLo[at] = from.pcLo[source];
     this.pcHi[at] = from.pcHi[source];
-  }
-}
-
-/** What is known of each holding. */
-export class Holdings {
-  readonly next: Int32Array;
-  readonly previous: Int32Array;
-  /** Index into the heads, NOWHERE: not followed. */
-  readonly list: Int32Array;
-  readonly lo: Int32Array;
-  readonly hi: Int32Array;
-  readonly shift: Uint8Array;
-  readonly isTable: Uint8Array;
-  /** Tag, or ANY_CONTEXT if global. */
-  readonly context: Int32Array;
-  readonly frame: Int32Array;
-  readonly core: Int32Array;
-  readonly verdict: Uint8Array;
-  readonly filled: EventColumn;
-  /** The free that condemned it. */
-  readonly freed: EventColumn;
-
-  constructor(length: number) {
-    this.next = new Int32Array(length).fill(NOWHERE);
-    this.previous = new Int32Array(length).fill(NOWHERE);
-    this.list = new Int32Array(length).fill(NOWHERE);
-    this.lo = new Int32Array(length);
-    this.hi = new Int32Array(length);
-    this.shift = new Uint8Array(length);
-    this.isTable = new Uint8Array(length);
-    this.context = new Int32Array(length);
-    this.frame = new Int32Array(length);
-    this.core = new Int32Array(length);
-    this.verdict = new Uint8Array(length);
-    this.filled = new EventColumn(length);
-    this.freed = new EventColumn(length);
-  }
-
-  arrays(): (Float64Array | Int32Array | Uint8Array)[] {
-    return [
-      this.next,
-      this.previous,
-      this.list,
-      this.lo,
-      this.hi,
-      this.shift,
-      this.isTable,
-      this.context,
-      this.frame,
-      this.core,
-      this.verdict,
-      ...this.filled.arrays(),
-      ...this.freed.arrays(),
-    ];
   }
 }

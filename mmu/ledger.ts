@@ -13,16 +13,10 @@
  *
  * Translations that outlive the frames they lead to (the kernel's direct map) are named by the option `isPermanent`.
  */
+import { FREE_FRAME, FREE_TABLE, FrameFrees, IN_USE } from "./ledger-frees.ts";
+import { Holdings } from "./ledger-holdings.ts";
 import type { LedgerEvent, LedgerEventKind, LedgerRule, LedgerViolation } from "./ledger-report.ts";
-import {
-  CONDEMNED,
-  EventColumn,
-  type EventContext,
-  Holdings,
-  LIVE,
-  NOWHERE,
-  REPORTED,
-} from "./ledger-store.ts";
+import { CONDEMNED, type EventColumn, type EventContext, LIVE, NOWHERE, REPORTED } from "./ledger-store.ts";
 import type { MaySets } from "./may-sets.ts";
 import { ANY_CONTEXT } from "./set-array.ts";
 
@@ -52,7 +46,8 @@ export interface LedgerHolder {
 
 /** A saved ledger; opaque. */
 export interface LedgerState {
-  readonly columns: readonly ArrayLike<number>[];
+  readonly holdings: Holdings;
+  readonly frees: FrameFrees;
   readonly cores: readonly CoreState[];
   readonly sequence: number;
   readonly total: number;
@@ -81,10 +76,6 @@ interface Core {
 /** Violations kept; further ones are counted. */
 export const MAX_VIOLATIONS = 1000;
 
-const IN_USE = 0;
-const FREE_FRAME = 1;
-const FREE_TABLE = 2;
-
 export class CoherenceLedger {
   /** The first MAX_VIOLATIONS violations, in order. */
   readonly violations: LedgerViolation[] = [];
@@ -93,15 +84,13 @@ export class CoherenceLedger {
   readonly maySets: MaySets | null;
   readonly #options: LedgerOptions;
   readonly #cores: Core[] = [];
-  #holdings: Holdings = new Holdings(0);
+  #holdings: Holdings;
   #length = 0;
-  /** Heads of the lists: per page size one per page, then one per table page. */
-  readonly #heads: Int32Array;
+  /** Lists of holdings: per page size one per page, then one per table page. */
+  readonly #lists: number;
   readonly #leafBase: readonly number[];
   readonly #tableBase: number;
-  /** Per frame: in use, free, or free and last a table page. */
-  readonly #isFree: Uint8Array;
-  readonly #freeEvents: EventColumn;
+  readonly #frees: FrameFrees;
   #sequence = 0;
   readonly #context: EventContext = { core: -1, pcLo: -1, pcHi: -1, timeCycles: 0 };
 
@@ -117,9 +106,9 @@ export class CoherenceLedger {
     }
     this.#leafBase = leafBase;
     this.#tableBase = base;
-    this.#heads = new Int32Array(base + frames).fill(NOWHERE);
-    this.#isFree = new Uint8Array(frames);
-    this.#freeEvents = new EventColumn(frames);
+    this.#lists = base + frames;
+    this.#holdings = new Holdings(0, this.#lists);
+    this.#frees = new FrameFrees(frames);
   }
 
   // For translation units
@@ -155,27 +144,18 @@ export class CoherenceLedger {
     this.#stamp();
     h.filled.put(holding, this.#sequence, this.#context);
     const list = this.#listFor(leadsTo, shift, frame);
-    h.list[holding] = list;
+    h.note(holding);
+    h.list[holding] = NOWHERE;
     if (list === NOWHERE) return;
-    const head = this.#heads[list];
-    h.next[holding] = head;
-    h.previous[holding] = NOWHERE;
-    if (head !== NOWHERE) h.previous[head] = holding;
-    this.#heads[list] = holding;
+    h.link(holding, list);
     if (this.#options.allocations === "reported") this.#checkFill(holding);
   }
 
   /** An entry went, or is about to be filled anew. */
   release(holding: number): void {
     const h = this.#holdings;
-    const list = h.list[holding];
-    if (list === NOWHERE) return;
-    const next = h.next[holding];
-    const previous = h.previous[holding];
-    if (next !== NOWHERE) h.previous[next] = previous;
-    if (previous !== NOWHERE) h.next[previous] = next;
-    else this.#heads[list] = next;
-    h.list[holding] = NOWHERE;
+    if (h.list[holding] === NOWHERE) return;
+    h.unlink(holding);
     if (h.verdict[holding] === CONDEMNED) this.#cores[h.core[holding]].condemned--;
     h.verdict[holding] = LIVE;
   }
@@ -188,7 +168,7 @@ export class CoherenceLedger {
 
   /** A walk for (lo, hi) reads an entry of a table page. */
   tableRead(frame: number, lo: number, hi: number): void {
-    if (this.#isFree[frame] === IN_USE || this.#options.allocations !== "reported") return;
+    if (this.#frees.state[frame] === IN_USE || this.#options.allocations !== "reported") return;
     this.#stamp();
     const later = this.#event("walk", lo, hi, "walk reads the freed table page");
     this.#report("free-table-read", frame, this.#freeEventOf(frame), later);
@@ -199,7 +179,7 @@ export class CoherenceLedger {
     const state = this.#cores[core];
     state.tag = tag;
     state.root = frame;
-    if (this.#isFree[frame] !== IN_USE && this.#options.allocations === "reported") {
+    if (this.#frees.state[frame] !== IN_USE && this.#options.allocations === "reported") {
       this.#stamp();
       const later = this.#event("load-root", 0, 0, `loads the freed table page as root under tag ${tag}`);
       this.#report("root-loaded", frame, this.#freeEventOf(frame), later);
@@ -222,7 +202,7 @@ export class CoherenceLedger {
     const h = this.#holdings;
     const { leafShifts } = this.#options;
     for (let i = 0; i < leafShifts.length; i++) {
-      let holding = this.#heads[this.#leafBase[i] + Math.floor(frame / 2 ** (leafShifts[i] - 12))];
+      let holding = this.#holdings.heads[this.#leafBase[i] + Math.floor(frame / 2 ** (leafShifts[i] - 12))];
       for (; holding !== NOWHERE; holding = h.next[holding]) {
         if (h.verdict[holding] !== LIVE || this.#options.isPermanent(h.lo[holding], h.hi[holding])) continue;
         if (this.#isReachable(holding) && !this.#cores[h.core[holding]].lazy) {
@@ -239,7 +219,7 @@ export class CoherenceLedger {
     this.#free(frame, "free-table");
     if (this.maySets !== null) this.maySets.tableFreed(frame);
     const h = this.#holdings;
-    let holding = this.#heads[this.#tableBase + frame];
+    let holding = this.#holdings.heads[this.#tableBase + frame];
     for (; holding !== NOWHERE; holding = h.next[holding]) {
       if (h.verdict[holding] !== LIVE) continue;
       if (this.#isReachable(holding)) this.#reportFree(holding, "table-reachable", frame);
@@ -263,7 +243,7 @@ export class CoherenceLedger {
 
   /** The allocator hands a frame out, for data or as a table. */
   frameAllocated(frame: number): void {
-    this.#isFree[frame] = IN_USE;
+    this.#frees.allocated(frame);
   }
 
   /** From here on the core runs no user code and touches no user address until leaveLazy. */
@@ -293,15 +273,16 @@ export class CoherenceLedger {
     const { leafShifts } = this.#options;
     const heads = leafShifts.map((shift, i) => this.#leafBase[i] + Math.floor(frame / 2 ** (shift - 12)));
     for (const list of [...heads, this.#tableBase + frame]) {
-      for (let at = this.#heads[list]; at !== NOWHERE; at = h.next[at]) found.add(h.core[at]);
+      for (let at = this.#holdings.heads[list]; at !== NOWHERE; at = h.next[at]) found.add(h.core[at]);
     }
     return [...found].sort((a, b) => a - b);
   }
 
-  /** A copy of everything mutable. */
+  /** A copy of everything mutable; restore() of the last one takes time in what changed since. */
   save(): LedgerState {
     return {
-      columns: this.#columns().map((column) => column.slice()),
+      holdings: this.#allHoldings().save(),
+      frees: this.#frees.save(),
       cores: this.#cores.map(({ lazy, tag, root, condemned }) => ({ lazy, tag, root, condemned })),
       sequence: this.#sequence,
       total: this.total,
@@ -310,12 +291,9 @@ export class CoherenceLedger {
   }
 
   restore(state: LedgerState): void {
-    this.#columns().forEach((column, i) => {
-      column.set(state.columns[i]);
-    });
-    this.#cores.forEach((core, i) => {
-      Object.assign(core, state.cores[i]);
-    });
+    this.#allHoldings().restore(state.holdings);
+    this.#frees.restore(state.frees);
+    for (let core = 0; core < this.#cores.length; core++) Object.assign(this.#cores[core], state.cores[core]);
     this.#sequence = state.sequence;
     this.total = state.total;
     this.violations.splice(0, this.violations.length, ...state.violations);
@@ -324,16 +302,12 @@ export class CoherenceLedger {
   /** The columns, made when all cores have joined. */
   #allHoldings(): Holdings {
     if (this.#holdings.core.length !== this.#length) {
-      this.#holdings = new Holdings(this.#length);
+      this.#holdings = new Holdings(this.#length, this.#lists);
       for (let core = 0; core < this.#cores.length; core++) {
         this.#holdings.core.fill(core, this.#cores[core].first, this.#cores[core].end);
       }
     }
     return this.#holdings;
-  }
-
-  #columns(): (Float64Array | Int32Array | Uint8Array)[] {
-    return [this.#heads, this.#isFree, ...this.#freeEvents.arrays(), ...this.#allHoldings().arrays()];
   }
 
   #listFor(leadsTo: "frame" | "table", shift: number, frame: number): number {
@@ -362,14 +336,15 @@ export class CoherenceLedger {
 
   #free(frame: number, kind: "free-frame" | "free-table"): void {
     this.#stamp();
-    this.#isFree[frame] = kind === "free-table" ? FREE_TABLE : FREE_FRAME;
-    this.#freeEvents.put(frame, this.#sequence, this.#context);
+    const state = kind === "free-table" ? FREE_TABLE : FREE_FRAME;
+    this.#frees.freed(frame, state, this.#sequence, this.#context);
   }
 
   #condemn(holding: number, frame: number): void {
     const h = this.#holdings;
+    h.note(holding);
     h.verdict[holding] = CONDEMNED;
-    h.freed.copy(holding, this.#freeEvents, frame);
+    h.freed.copy(holding, this.#frees.events, frame);
     const core = this.#cores[h.core[holding]];
     core.condemned++;
     core.holder.dropFast(h.lo[holding], h.hi[holding], h.shift[holding]);
@@ -378,7 +353,7 @@ export class CoherenceLedger {
   #checkFill(holding: number): void {
     const h = this.#holdings;
     const frame = h.frame[holding];
-    if (this.#isFree[frame] === IN_USE) return;
+    if (this.#frees.state[frame] === IN_USE) return;
     if (h.isTable[holding] === 0) {
       if (this.#options.isPermanent(h.lo[holding], h.hi[holding])) return;
       if (this.#condemnCopy(holding)) return;
@@ -401,6 +376,7 @@ export class CoherenceLedger {
         h.context[each] !== h.context[copy]
       )
         continue;
+      h.note(copy);
       h.verdict[copy] = CONDEMNED;
       this.#cores[h.core[copy]].condemned++;
       h.freed.copy(copy, h.freed, each);
@@ -434,9 +410,10 @@ export class CoherenceLedger {
   #silence(holding: number): void {
     const h = this.#holdings;
     const core = h.core[holding];
-    for (let at = this.#heads[h.list[holding]]; at !== NOWHERE; at = h.next[at]) {
+    for (let at = this.#holdings.heads[h.list[holding]]; at !== NOWHERE; at = h.next[at]) {
       if (h.core[at] !== core) continue;
       if (h.verdict[at] === CONDEMNED) this.#cores[core].condemned--;
+      h.note(at);
       h.verdict[at] = REPORTED;
     }
   }
@@ -476,9 +453,9 @@ export class CoherenceLedger {
   }
 
   #freeEventOf(frame: number): LedgerEvent {
-    return this.#isFree[frame] === FREE_TABLE
-      ? this.#eventFrom(this.#freeEvents, frame, "free-table", "", "frees the table page")
-      : this.#eventFrom(this.#freeEvents, frame, "free-frame", "", "frees the frame");
+    return this.#frees.state[frame] === FREE_TABLE
+      ? this.#eventFrom(this.#frees.events, frame, "free-table", "", "frees the table page")
+      : this.#eventFrom(this.#frees.events, frame, "free-frame", "", "frees the frame");
   }
 
   #fillEventOf(holding: number): LedgerEvent {

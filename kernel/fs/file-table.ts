@@ -82,6 +82,13 @@ export class FileTable {
     if (--this.#users === 0) this.#files.length = 0;
   }
 
+  /** Becomes a table of these files with so many users. */
+  restore(files: readonly (OpenFile | null)[], users: number): void {
+    this.#files.length = 0;
+    for (const file of files) this.#files.push(file);
+    this.#users = users;
+  }
+
   get users(): number {
     return this.#users;
   }

@@ -6,7 +6,7 @@
  */
 import { CpuSet } from "../cpu-set.ts";
 import type { Kernel } from "../kernel.ts";
-import type { KPtr } from "../struct.ts";
+import { type KPtr, NULL } from "../struct.ts";
 import { RunQueue } from "./run-queue.ts";
 import { Task, taskCpu, taskOnCpu } from "./task.ts";
 
@@ -69,6 +69,8 @@ export class Scheduler {
   readonly wakeupGranularityCycles: number;
   readonly #tasks = new Map<number, Task>();
   #nextPid = 1;
+  /** The tasks of the state that was saved or restored last: whoever goes back to it again finds the same objects. */
+  #kept: { readonly state: SavedScheduler; readonly tasks: readonly Task[] } | null = null;
 
   constructor(kernel: Kernel) {
     const perSecond = kernel.platform.cyclesPerSecond;
@@ -247,7 +249,7 @@ export class Scheduler {
   }
 
   save(): SavedScheduler {
-    return {
+    const state: SavedScheduler = {
       nextPid: this.#nextPid,
       tasks: Array.from(this.#tasks.values(), saveTask),
       queues: this.queues.map((queue) => ({
@@ -262,37 +264,50 @@ export class Scheduler {
         idle: saveTask(queue.idle),
       })),
     };
+    this.#kept = { state, tasks: [...this.#tasks.values()] };
+    return state;
   }
 
   /** Guest RAM has been restored already; the cores exist. */
   restore(state: unknown): void {
     const saved = state as SavedScheduler;
     this.#nextPid = saved.nextPid;
-    const old = new Map(this.#tasks);
+    if (this.#kept?.state !== saved) this.#kept = { state: saved, tasks: this.#tasksOf(saved) };
+    const { tasks } = this.#kept;
     this.#tasks.clear();
-    for (const entry of saved.tasks) {
-      const task = old.get(entry.pid);
-      const same = task !== undefined && task.at === entry.at ? task : this.#rebuilt(entry);
-      restoreTask(same, entry, this.kernel);
-      this.#tasks.set(entry.pid, same);
+    for (let index = 0; index < tasks.length; index++) {
+      restoreTask(tasks[index]!, saved.tasks[index]!, this.kernel);
+      this.#tasks.set(tasks[index]!.pid, tasks[index]!);
     }
-    saved.queues.forEach((entry, cpu) => {
-      const queue = this.queues[cpu]!;
-      restoreTask(queue.idle, entry.idle, this.kernel);
-      queue.current = entry.current === 0 ? queue.idle : this.#tasks.get(entry.current)!;
-      queue.queue.length = 0;
-      for (const pid of entry.queue) queue.queue.push(this.#tasks.get(pid)!);
-      queue.minVruntime = entry.minVruntime;
-      queue.timers.length = 0;
-      queue.timers.push(...entry.timers.map((timer) => ({ ...timer })));
-      queue.tickAt = entry.tickAt ?? Infinity;
-      queue.armedAt = entry.armedAt ?? Infinity;
-      queue.ticks = entry.ticks;
-      queue.switches = entry.switches;
-      queue.previous = null;
-      queue.unfinishedSwitch = false;
-      this.kernel.current[cpu] = queue.current.context;
-      queue.current.context.cpu = this.kernel.platform.cpus[cpu]!;
+    for (let cpu = 0; cpu < saved.queues.length; cpu++)
+      this.#restoreQueue(this.queues[cpu]!, saved.queues[cpu]!);
+  }
+
+  #restoreQueue(queue: RunQueue, saved: SavedQueue): void {
+    restoreTask(queue.idle, saved.idle, this.kernel);
+    queue.current = saved.current === 0 ? queue.idle : this.#tasks.get(saved.current)!;
+    queue.queue.length = 0;
+    for (const pid of saved.queue) queue.queue.push(this.#tasks.get(pid)!);
+    queue.minVruntime = saved.minVruntime;
+    queue.timers.length = 0;
+    for (const timer of saved.timers) queue.timers.push({ ...timer });
+    queue.tickAt = saved.tickAt ?? Infinity;
+    queue.armedAt = saved.armedAt ?? Infinity;
+    queue.ticks = saved.ticks;
+    queue.switches = saved.switches;
+    queue.previous = null;
+    queue.unfinishedSwitch = false;
+    queue.previousMm = NULL;
+    queue.migrate = null;
+    this.kernel.current[queue.cpu] = queue.current.context;
+    queue.current.context.cpu = this.kernel.platform.cpus[queue.cpu]!;
+  }
+
+  /** The tasks of a state: those that live still, and new objects for the others. */
+  #tasksOf(saved: SavedScheduler): Task[] {
+    return saved.tasks.map((entry) => {
+      const task = this.#tasks.get(entry.pid);
+      return task !== undefined && task.at === entry.at ? task : this.#rebuilt(entry);
     });
   }
 
@@ -344,6 +359,7 @@ function restoreTask(task: Task, saved: SavedTask, kernel: Kernel): void {
   task.started = saved.started;
   task.released = saved.released;
   task.returnsBySyscall = saved.returnsBySyscall;
+  task.rcuWaiting = false;
   task.userRegisters.set(saved.userRegisters);
   task.context.cpu = kernel.platform.cpus[saved.cpu]!;
   task.context.reset();

@@ -67,6 +67,10 @@ export class SignalActions {
     return [...this.#actions];
   }
 
+  restore(actions: readonly SignalAction[]): void {
+    for (let index = 0; index < actions.length; index++) this.#actions[index] = actions[index]!;
+  }
+
   static restored(actions: readonly SignalAction[]): SignalActions {
     return new SignalActions([...actions]);
   }

@@ -17,7 +17,7 @@ import { putUser32 } from "../user-access.ts";
 import { execInit } from "./exec.ts";
 import { ProcessState, processOf } from "./process-state.ts";
 import { ProcessTable } from "./process-table.ts";
-import { restoreProcesses, saveProcesses } from "./save.ts";
+import { ProcessSnapshots } from "./save.ts";
 import { defaultLimits, type ProgramImage, ThreadGroup } from "./thread-group.ts";
 import { isNullPointer, NULL_USER } from "./user-pointer.ts";
 
@@ -31,11 +31,13 @@ export interface UnknownCall {
 export class Processes implements ProcessSubsystem {
   readonly kernel: Kernel;
   readonly table: ProcessTable;
+  readonly #snapshots: ProcessSnapshots;
   readonly #byNumber: (SyscallEntry | undefined)[] = [];
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.table = new ProcessTable(kernel, kernel.options.init.stdin ?? (() => new Uint8Array(0)));
+    this.#snapshots = new ProcessSnapshots(this.table);
     for (const entry of kernel.arch.process.syscalls) this.#byNumber[entry.number] = entry;
     kernel.register("process", this);
   }
@@ -84,11 +86,13 @@ export class Processes implements ProcessSubsystem {
     const task = k.task!;
     const { fault, actions } = processOf(task);
     fault.trap = signal.trap;
-    fault.error = signal.error;
     fault.reportDue = !actions.hasHandler(signal.signo);
+    if (signal.addressKind !== "unrecorded") fault.error = signal.error;
     if (signal.addressKind === "page-fault") {
       fault.addressLo = signal.lo;
       fault.addressHi = signal.hi;
+    } else if (signal.addressKind === "none") {
+      fault.addressLo = fault.addressHi = 0;
     }
     if (signal.code === SI_KERNEL) {
       forceToTask(k, task, signalInfo(signal.signo, SI_KERNEL), "deliver");
@@ -109,7 +113,7 @@ export class Processes implements ProcessSubsystem {
   *startInit(k: Context): Work {
     const task = k.task!;
     const table = this.table;
-    const none: ProgramImage = { path: "", segments: [] };
+    const none: ProgramImage = { path: "", segments: [], vdsoVpn: 0 };
     const group = new ThreadGroup({
       table,
       tgid: task.tgid,
@@ -136,11 +140,11 @@ export class Processes implements ProcessSubsystem {
   }
 
   save(): unknown {
-    return saveProcesses(this.table);
+    return this.#snapshots.save();
   }
 
   restore(state: unknown): void {
-    restoreProcesses(this.table, state);
+    this.#snapshots.restore(state);
   }
 
   #countUnknown(number: number): void {
