@@ -134,7 +134,7 @@ export abstract class Core implements Cpu {
   #pointLimit = 0;
   /** The point limit was found with interrupts masked: it does not end where one could be accepted. */
   protected limitIsMasked = true;
-  /** The core waits: physical address of the word, WAITS_OTHERWISE, or -1. */
+  /** The core waits: physical address of the word, or -1. */
   waitAddress = -1;
   #waitValue = 0;
   /** While it waits: for the completion of its broadcasts. */
@@ -198,11 +198,6 @@ export abstract class Core implements Cpu {
   /** It does. */
   wake(): void {
     this.phase = "execute";
-  }
-
-  /** What waitOtherwise() waits for has come about. */
-  protected waitIsOver(): boolean {
-    return false;
   }
 
   /** A store, by whichever core, opened the exclusive monitor. */
@@ -332,12 +327,6 @@ export abstract class Core implements Cpu {
     this.atBarrier = true;
   }
 
-  /** The core waits until waitIsOver() or an interrupt that it accepts; its slice ends. */
-  protected waitOtherwise(): void {
-    this.waitAddress = WAITS_OTHERWISE;
-    this.endSlice();
-  }
-
   halt(): void {
     this.phase = "halted";
   }
@@ -367,7 +356,7 @@ export abstract class Core implements Cpu {
   /** The earliest virtual time at which this core can do something: its clock, a future event, or Infinity. */
   readyTime(): number {
     if (this.phase === "parked") return Number.POSITIVE_INFINITY;
-    if (this.waitAddress === -1 && this.phase !== "halted") return this.clock;
+    if (this.waitAddress < 0 && this.phase !== "halted") return this.clock;
     this.interrupts.advance(this.clock);
     if (this.interruptDeliverable() || this.wakes()) return this.clock;
     return Math.max(this.clock, this.wakeTime());
@@ -522,7 +511,7 @@ export abstract class Core implements Cpu {
 
   /** After a yield: true if the core goes on at once because an interrupt is to be accepted. */
   #continues(): boolean {
-    return this.waitAddress === -1 && !this.sliceEnds && this.#acceptsInterrupt();
+    return this.waitAddress < 0 && !this.sliceEnds && this.#acceptsInterrupt();
   }
 
   /** An interrupt is pending that the core accepts now. @hot */

@@ -1,1 +1,2 @@
 export * from "./core.ts";
+export { stubAt } from "./kernel-text.ts";

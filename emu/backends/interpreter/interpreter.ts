@@ -132,8 +132,10 @@ export class Interpreter implements Engine {
       const monitor = core.state[MONITOR]!;
       if (monitor === 0) continue;
       const granule = (monitor & -GRANULE_BYTES) >>> 0;
-      if (granule < pa + lengthBytes && pa < granule + GRANULE_BYTES) core.state[MONITOR] = 0;
-      else if (granule >>> 12 === pa >>> 12) held++;
+      if (granule < pa + lengthBytes && pa < granule + GRANULE_BYTES) {
+        core.state[MONITOR] = 0;
+        core.monitorOpened();
+      } else if (granule >>> 12 === pa >>> 12) held++;
     }
     if (held === 0) this.#ram.frameFlags[pa >>> 12]! &= ~FRAME_MONITORED;
   }

@@ -1,0 +1,85 @@
+/** The AArch64 machines. */
+
+import { AARCH64_LEAF_SHIFTS } from "../../mmu/index.ts";
+import { aarch64Frontend } from "../frontends/aarch64/index.ts";
+import { BroadcastBus, Gicv3Bus } from "../interrupts/index.ts";
+import {
+  AARCH64_DEFAULT_PROFILE,
+  AARCH64_SMALL_PROFILE,
+  Aarch64Core,
+  type Aarch64Profile,
+  CoreDomain,
+} from "../traps/aarch64/index.ts";
+import type { MachineModel } from "./model.ts";
+
+const EM_AARCH64 = 183;
+/** Core regions start on cache lines. */
+const REGION_ALIGN_BYTES = 64;
+
+interface Variant {
+  readonly name: string;
+  readonly description: string;
+  readonly profile: Aarch64Profile;
+  /** ASID bits that the kernel may use: fewer than the hardware has make generations roll over. */
+  readonly asidBits: number;
+}
+
+function aarch64Machine({ name, description, profile, asidBits }: Variant): MachineModel {
+  const regionBytes =
+    Math.ceil((Aarch64Core.stateWords(profile) * 4) / REGION_ALIGN_BYTES) * REGION_ALIGN_BYTES;
+  return {
+    name,
+    arch: "aarch64",
+    description,
+    elfMachine: EM_AARCH64,
+    cyclesPerSecond: profile.cyclesPerSecond,
+    maxCores: 256,
+    frontend: aarch64Frontend,
+    coreStateBytes: regionBytes,
+    leafShifts: AARCH64_LEAF_SHIFTS,
+    // The upper half holds the linear map and the kernel text: they lead to the same frames for ever.
+    isPermanentMapping: (_lo, hi) => hi < 0,
+    firmware: { asidBits, ets2: profile.ets2 === "present" ? 1 : 0 },
+    createCores: (ram, count, options) => {
+      const domain = new CoreDomain();
+      const bus = new Gicv3Bus(profile.messageLatencyCycles);
+      const broadcasts = new BroadcastBus(profile.broadcastLatencyCycles, profile.broadcastLatencyCycles);
+      return Array.from(
+        { length: count },
+        (_, id) =>
+          new Aarch64Core(id, ram, id * regionBytes, {
+            profile,
+            domain,
+            bus,
+            broadcasts,
+            policy: options.policy,
+            seed: options.seed + id * 0x9e37,
+            observer: options.observer,
+            ledger: options.ledger,
+            isKernelText: options.isKernelText,
+          }),
+      );
+    },
+  };
+}
+
+export const AARCH64_MACHINES: readonly MachineModel[] = [
+  aarch64Machine({
+    name: "aarch64",
+    description: "Neoverse N1-sized TLBs, 3 GHz, counter at 1 GHz",
+    profile: AARCH64_DEFAULT_PROFILE,
+    asidBits: 16,
+  }),
+  aarch64Machine({
+    name: "aarch64-small",
+    description: "TLBs in miniature: evictions all the time, quick to restore",
+    profile: AARCH64_SMALL_PROFILE,
+    asidBits: 16,
+  }),
+  aarch64Machine({
+    name: "aarch64-stress",
+    description: "the same with eight ASIDs, so that their generations roll over at once",
+    profile: AARCH64_SMALL_PROFILE,
+    asidBits: 3,
+  }),
+];
