@@ -19,9 +19,13 @@ export interface FaultSignal {
   /** si_addr. */
   readonly lo: number;
   readonly hi: number;
-  /** The address is that of a page fault, and what the ucontext holds as such from now on (thread.cr2). */
-  readonly addressKind?: "page-fault";
-  /** Trap number and error code for the ucontext (thread.trap_nr, error_code). */
+  /**
+   * What becomes of the task's record of its last fault. "page-fault": the address is that of a page fault, and what the
+   * ucontext holds as such from now on (thread.cr2, fault_address). "none": there is no such address any more. "unrecorded":
+   * error code and address stay what they were. Absent: the address stays.
+   */
+  readonly addressKind?: "page-fault" | "none" | "unrecorded";
+  /** Trap number and error code for the ucontext and the log (thread.trap_nr, error_code, fault_code). */
   readonly trap: number;
   readonly error: number;
   /** The memory key that forbade the access, for SEGV_PKUERR. */

@@ -30,10 +30,17 @@ export interface ArchProcess {
   readonly hwcap: number;
   readonly hwcap2: number;
   readonly minimumSignalStackBytes: number;
+  /** MINSIGSTKSZ: the smallest alternate stack that sigaltstack() takes. */
+  readonly minimumAlternateStackBytes: number;
+  /** O_DIRECTORY and O_NOFOLLOW, which differ from one architecture to another (asm/fcntl.h). */
+  readonly openFlags: { readonly directory: number; readonly noFollow: number };
   /** Page number of the first page above the stack of a new program. */
   readonly stackTopVpn: number;
   /** Page number at which position-independent programs without an interpreter are loaded. */
   readonly programBaseVpn: number;
+
+  /** What the vDSO's page holds, from its start on: code that the kernel's signal frames return to; null: no such page. */
+  readonly vdsoCode: Uint8Array | null;
 
   /** Implemented calls, by number. */
   readonly syscalls: readonly SyscallEntry[];
@@ -66,8 +73,8 @@ export interface ArchProcess {
 
   /** Pushes a signal frame and enters the handler; false: the frame could not be written. */
   pushSignalFrame(k: Context, frame: KPtr, delivery: SignalDelivery): Work<boolean>;
-  /** rt_sigreturn: restores registers and mask from the frame on the user stack; false: the frame is bad. */
-  popSignalFrame(k: Context, frame: KPtr): Work<boolean>;
+  /** rt_sigreturn: restores registers and mask from the frame on the user stack, or forces the signal that a bad one means. */
+  popSignalFrame(k: Context, frame: KPtr): Work;
 
   /** The line of the kernel log about a fatal fault. `location`: what follows the registers, or empty. */
   faultLine(k: Context, frame: KPtr, task: Task, location: string): string;

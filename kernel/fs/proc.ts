@@ -84,6 +84,7 @@ function objectOf(k: Context, mm: KPtr, vma: KPtr, image: ProgramImage): MappedO
     const offsetPages = start - segment.startVpn + segment.fileOffsetPages;
     return { offsetPages, device: "00:02", inode: 1, name: image.path };
   }
+  if (start === image.vdsoVpn && start !== 0) return { ...nothing, name: "[vdso]" };
   if (start * 4096 <= mmBrk.get(ram, mm) && end * 4096 > mmStartBrk.get(ram, mm)) {
     return { ...nothing, name: "[heap]" };
   }

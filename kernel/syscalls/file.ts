@@ -14,6 +14,8 @@ import { pointerArgument, readWords } from "./user-data.ts";
 const MAX_COUNT = 0x7fff_f000;
 const PAGE_BYTES = 4096;
 const UIO_MAXIOV = 1024;
+/** include/uapi/asm-generic/fcntl.h. */
+const O_CLOEXEC = 0o2000000;
 
 export function* sysRead(k: Context, call: Syscall): Work<number> {
   const file = filesOf(k).get(call.lo(0));
@@ -172,6 +174,16 @@ export function sysDup2(k: Context, call: Syscall): number {
   const fd = call.lo(1);
   if (file === null || fd < 0 || fd >= descriptorLimit(k)) return -EBADF;
   if (fd !== call.lo(0)) filesOf(k).replace(fd, file);
+  return fd;
+}
+
+/** dup3(old, new, flags). O_CLOEXEC has no effect, as there is no execve(). */
+export function sysDup3(k: Context, call: Syscall): number {
+  const file = filesOf(k).get(call.lo(0));
+  const fd = call.lo(1);
+  if ((call.lo(2) & ~O_CLOEXEC) !== 0 || fd === call.lo(0)) return -EINVAL;
+  if (fd < 0 || fd >= descriptorLimit(k) || file === null) return -EBADF;
+  filesOf(k).replace(fd, file);
   return fd;
 }
 

@@ -19,8 +19,6 @@ const O_RDWR = 2;
 const O_CREAT = 0o100;
 const O_EXCL = 0o200;
 const O_TRUNC = 0o1000;
-const O_DIRECTORY = 0o200000;
-const O_NOFOLLOW = 0o400000;
 const AT_FDCWD = -100;
 
 /** open(path, flags, mode). */
@@ -34,6 +32,7 @@ export function* sysOpenat(k: Context, call: Syscall): Work<number> {
 }
 
 function* openPath(k: Context, directory: number, at: UserPointer, flags: number): Work<number> {
+  const { directory: O_DIRECTORY, noFollow: O_NOFOLLOW } = k.kernel.arch.process.openFlags;
   const has = (bits: number): boolean => (flags & bits) === bits;
   if (has(O_CREAT | O_DIRECTORY)) return -EINVAL;
   const path = yield* readPath(k, at);
@@ -48,7 +47,7 @@ function* openPath(k: Context, directory: number, at: UserPointer, flags: number
   const node = walkPath(walker, from, name, has(O_NOFOLLOW) && !has(O_CREAT | O_EXCL) ? "refuse" : "follow");
   if (typeof node === "number") return node;
   if (asksForDirectory) return -EISDIR;
-  const file = openNode(node, flags);
+  const file = openNode(node, flags, O_DIRECTORY);
   if (typeof file === "number") return file;
   const fd = processOf(k.task!).files!.install(file, group.limits[RLIMIT_NOFILE]!.soft);
   return fd < 0 ? -EMFILE : fd;
@@ -72,7 +71,7 @@ function startOf(k: Context, directory: number, path: string): Directory | numbe
 }
 
 /** do_open(); everybody is root, whom a file's mode does not stop. */
-function openNode(node: PathNode, flags: number): OpenFile | number {
+function openNode(node: PathNode, flags: number, O_DIRECTORY: number): OpenFile | number {
   const creates = (flags & O_CREAT) !== 0;
   if (node.kind === "missing") return creates && node.directory.length === 0 ? -EROFS : -ENOENT;
   if (creates && (flags & O_EXCL) !== 0) return -EEXIST;

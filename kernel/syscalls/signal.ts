@@ -1,18 +1,17 @@
 /** System calls about signals: rt_sigaction(2) and its kin, kill(2), tgkill(2), sigaltstack(2). */
 import type { Context, Work } from "../context.ts";
-import { EFAULT, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from "../errno.ts";
+import { EFAULT, EINVAL, EPERM, ERESTARTNOHAND, ESRCH } from "../errno.ts";
 import { TASK_INTERRUPTIBLE, TASK_RUNNING } from "../sched/task.ts";
 import { scheduleTimeout } from "../sched/wait-queue.ts";
+import { changeAlternateStack } from "../signal/alternate-stack.ts";
 import { isOnAlternateStack } from "../signal/delivery-record.ts";
-import { forceToTask, recalculatePending, sendToGroup, sendToTask, signalPending } from "../signal/send.ts";
-import { sentInfo, signalInfo } from "../signal/signal-info.ts";
+import { recalculatePending, sendToGroup, sendToTask, signalPending } from "../signal/send.ts";
+import { sentInfo } from "../signal/signal-info.ts";
 import {
-  SI_KERNEL,
   SI_TKILL,
   SI_USER,
   SIGKILL,
   SIGNALS,
-  SIGSEGV,
   SIGSTOP,
   SS_AUTODISARM,
   SS_DISABLE,
@@ -128,9 +127,7 @@ export function* sysRtSigreturn(k: Context, call: Syscall): Work<number> {
   call.keepsFrame = true;
   const task = k.task!;
   processOf(task).restart = null;
-  if (!(yield* k.kernel.arch.process.popSignalFrame(k, call.frame))) {
-    forceToTask(k, task, signalInfo(SIGSEGV, SI_KERNEL), "deliver");
-  }
+  yield* k.kernel.arch.process.popSignalFrame(k, call.frame);
   recalculatePending(task);
   return 0;
 }
@@ -203,23 +200,11 @@ export function* sysSigaltstack(k: Context, call: Syscall): Work<number> {
   old.set(2, state.altStack.sizeBytes);
   if (next !== null) {
     if (onStack) return -EPERM;
-    const error = changeAltStack(state, next, arch.minimumSignalStackBytes);
+    const wanted = { lo: next.lo(0), hi: next.hi(0), sizeBytes: next.unsigned(2), flags: next.int(8) };
+    const error = changeAlternateStack(state.altStack, wanted, arch.minimumAlternateStackBytes);
     if (error !== 0) return error;
   }
   return call.isNull(1) ? 0 : yield* writeBytes(k, pointerArgument(call, 1), old.bytes);
-}
-
-function changeAltStack(state: ProcessState, next: Words, minimumBytes: number): number {
-  const flags = next.int(8);
-  const mode = flags & ~SS_AUTODISARM;
-  if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
-  if (mode === SS_DISABLE) {
-    Object.assign(state.altStack, { lo: 0, hi: 0, sizeBytes: 0, flags });
-    return 0;
-  }
-  if (next.unsigned(2) < minimumBytes) return -ENOMEM;
-  Object.assign(state.altStack, { lo: next.lo(0), hi: next.hi(0), sizeBytes: next.unsigned(2), flags });
-  return 0;
 }
 
 /** sas_ss_flags(), with the bits that user code set. */

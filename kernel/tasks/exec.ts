@@ -83,9 +83,12 @@ export function* execInit(k: Context, group: ThreadGroup): Work {
   yield* activateMm(k, mm);
   k.task!.comm = path.slice(path.lastIndexOf("/") + 1).slice(0, COMM_LENGTH);
   const baseVpn = image.positionIndependent ? alignedBase(arch.programBaseVpn, image.alignBytes) : 0;
-  group.image = { path, segments: imageSegments(image, baseVpn) };
+  group.image = { path, segments: imageSegments(image, baseVpn), vdsoVpn: 0 };
   for (const segment of image.segments) yield* mapSegment(k, image, segment, baseVpn);
   setLayout(k, mm, image, baseVpn);
+  if (arch.vdsoCode !== null) {
+    group.image = { ...group.image, vdsoVpn: yield* mapVdso(k, arch.vdsoCode) };
+  }
   const sp = yield* makeStack(k, mm, image, { path, argv, envp, baseVpn });
   const entry = image.entry + BigInt(baseVpn) * 4096n;
   arch.startProgram(k, k.task!.userFrame, { entry, sp });
@@ -153,6 +156,19 @@ function* mapSegment(k: Context, image: ElfImage, segment: ElfSegment, baseVpn: 
   const length = halves(BigInt(pages) << 12n);
   const error = yield* mprotect(k, lo, hi, length.lo, length.hi, prot, -1);
   if (error !== 0) refuse(k, tooLarge(image.name));
+}
+
+/** arch_setup_additional_pages(): the page is where any mapping would be put first. */
+function* mapVdso(k: Context, code: Uint8Array): Work<number> {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  const page = yield* mmapAnonymous(k, 0, 0, PAGE_BYTES, 0, PROT_READ | PROT_WRITE, flags);
+  if (page < 0) refuse(k, tooLarge(k.task!.comm));
+  const at = BigInt(page) << 12n;
+  yield* store(k, at, code);
+  const { lo, hi } = halves(at);
+  const error = yield* mprotect(k, lo, hi, PAGE_BYTES, 0, PROT_READ | PROT_EXEC, -1);
+  if (error !== 0) refuse(k, tooLarge(k.task!.comm));
+  return page;
 }
 
 /** MAP_FIXED_NOREPLACE, as load_elf_binary() has it since 4.17: nothing is mapped over something else. */

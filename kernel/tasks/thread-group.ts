@@ -21,6 +21,8 @@ export interface ImageSegment {
 export interface ProgramImage {
   readonly path: string;
   readonly segments: readonly ImageSegment[];
+  /** The vDSO's page, where exec mapped it; 0: there is none. */
+  readonly vdsoVpn: number;
 }
 
 /** getrlimit(): soft and hard limit; Infinity is RLIM_INFINITY. */

@@ -87,3 +87,13 @@ const VECTOR_NAMES: readonly string[] = ["el1t_64", "el1h_64", "el0t_64", "el0t_
 );
 
 const FIXED_NAMES: readonly string[] = ["resume", "cpu_do_idle", "secondary_entry", "primary_entry"];
+
+/** The text's pages in the kernel's half, as page tables map them. */
+export function textPages(): readonly { lo: number; hi: number; frame: number; rights: "text" }[] {
+  return Array.from({ length: TEXT_FRAMES }, (_, page) => ({
+    lo: (TEXT_LO + page * 4096) | 0,
+    hi: TEXT_HI,
+    frame: TEXT_PA / 4096 + page,
+    rights: "text" as const,
+  }));
+}

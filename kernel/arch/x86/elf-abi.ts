@@ -12,3 +12,6 @@ export const ELF_HWCAP2 = 2;
 export const STACK_TOP_VPN: number = 2 ** 35 - 1;
 /** ELF_ET_DYN_BASE: two thirds of the 47-bit user half. */
 export const ET_DYN_BASE_VPN: number = Math.floor((STACK_TOP_VPN / 3) * 2);
+/** Flags of open() that are the architecture's own (asm-generic/fcntl.h, which x86-64 takes as it is). */
+export const O_DIRECTORY = 0o200000;
+export const O_NOFOLLOW = 0o400000;

@@ -10,7 +10,16 @@ import { processOf } from "../../tasks/process-state.ts";
 import { copyFromUser } from "../../user-access.ts";
 import type { ArchProcess, ChildStart, ProgramStart } from "../process-port.ts";
 import { USER_CS, USER_DS } from "./descriptors.ts";
-import { ELF_HWCAP, ELF_HWCAP2, ELF_PLATFORM, EM_X86_64, ET_DYN_BASE_VPN, STACK_TOP_VPN } from "./elf-abi.ts";
+import {
+  ELF_HWCAP,
+  ELF_HWCAP2,
+  ELF_PLATFORM,
+  EM_X86_64,
+  ET_DYN_BASE_VPN,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  STACK_TOP_VPN,
+} from "./elf-abi.ts";
 import * as regs from "./pt-regs.ts";
 import { MSR_FS_BASE, MSR_GS_BASE, RFLAGS_FIXED, RFLAGS_IF } from "./registers.ts";
 import { DEFAULT_PKRU, MINIMUM_SIGNAL_STACK_BYTES, popSignalFrame, pushSignalFrame } from "./signal-frame.ts";
@@ -61,8 +70,12 @@ export class X86Process implements ArchProcess {
   readonly hwcap: number = ELF_HWCAP;
   readonly hwcap2: number = ELF_HWCAP2;
   readonly minimumSignalStackBytes: number = MINIMUM_SIGNAL_STACK_BYTES;
+  readonly minimumAlternateStackBytes: number = MINIMUM_SIGNAL_STACK_BYTES;
+  readonly openFlags: ArchProcess["openFlags"] = { directory: O_DIRECTORY, noFollow: O_NOFOLLOW };
   readonly stackTopVpn: number = STACK_TOP_VPN;
   readonly programBaseVpn: number = ET_DYN_BASE_VPN;
+  /** SA_RESTORER is mandatory, so there is no trampoline to provide. */
+  readonly vdsoCode = null;
   readonly syscalls: readonly SyscallEntry[] = X86_SYSCALLS;
 
   syscallName(number: number): string {
@@ -155,7 +168,7 @@ export class X86Process implements ArchProcess {
     return pushSignalFrame(k, frame, delivery);
   }
 
-  popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
+  popSignalFrame(k: Context, frame: KPtr): Work {
     return popSignalFrame(k, frame);
   }
 

@@ -18,20 +18,16 @@ import ByteBuffer from "bytebuffer";
 import type { X86Cpu } from "../../../emu/hardware.ts";
 import type { PhysicalMemory } from "../../../mmu/index.ts";
 import type { Context, Work } from "../../context.ts";
+import { changeAlternateStack } from "../../signal/alternate-stack.ts";
 import {
   type AlternateStack,
   isOnAlternateStack,
   type SignalDelivery,
 } from "../../signal/delivery-record.ts";
 import { programLocation } from "../../signal/fault-report.ts";
-import { encodeSignalInfo, SIGINFO_BYTES } from "../../signal/signal-info.ts";
-import {
-  SA_ONSTACK,
-  SA_RESTORER,
-  SS_AUTODISARM,
-  SS_DISABLE,
-  SS_ONSTACK,
-} from "../../signal/signal-numbers.ts";
+import { forceToTask } from "../../signal/send.ts";
+import { encodeSignalInfo, SIGINFO_BYTES, signalInfo } from "../../signal/signal-info.ts";
+import { SA_ONSTACK, SA_RESTORER, SI_KERNEL, SIGSEGV } from "../../signal/signal-numbers.ts";
 import type { KPtr } from "../../struct.ts";
 import { processOf } from "../../tasks/process-state.ts";
 import { copyFromUser, copyToUser } from "../../user-access.ts";
@@ -185,9 +181,9 @@ export function encodeFrame(
 
 /**
  * rt_sigreturn: RSP is just above the return address. Segments and RIP are taken as they are: if they are bad, IRETQ
- * faults, and that is the task's own fault. False: the frame cannot be read.
+ * faults, and that is the task's own fault. A frame that cannot be read is SIGSEGV.
  */
-export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
+export function* popSignalFrame(k: Context, frame: KPtr): Work {
   const { ram } = k;
   const at = BigInt.asUintN(
     64,
@@ -198,7 +194,8 @@ export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   const hi = Number(BigInt.asIntN(32, at >> 32n));
   if ((yield* copyFromUser(k, bytes, lo, hi)) !== 0) {
     reportBadFrame(k, frame, at);
-    return false;
+    forceToTask(k, k.task!, signalInfo(SIGSEGV, SI_KERNEL), "deliver");
+    return;
   }
   const buffer = ByteBuffer.wrap(bytes, true);
   const context = UCONTEXT + SIGCONTEXT;
@@ -219,7 +216,6 @@ export function* popSignalFrame(k: Context, frame: KPtr): Work<boolean> {
   state.blocked.dropUnblockable();
   restoreAltStack(state.altStack, buffer, ram, frame);
   if (k.kernel.arch.mmu.pkeys > 0) (k.cpu as X86Cpu).writePkru(buffer.readInt32(EXTENDED_STATE));
-  return true;
 }
 
 /** signal_fault(). */
@@ -239,19 +235,13 @@ function reportBadFrame(k: Context, frame: KPtr, at: bigint): void {
 function restoreAltStack(stack: AlternateStack, buffer: ByteBuffer, ram: PhysicalMemory, frame: KPtr): void {
   if (isOnAlternateStack(stack, ram.read32(frame + regs.REGS_SP), ram.read32(frame + regs.REGS_SP + 4)))
     return;
-  const flags = buffer.readInt32(UCONTEXT + 24);
-  const mode = flags & ~SS_AUTODISARM;
-  const sizeBytes = buffer.readUint32(UCONTEXT + 32) + buffer.readUint32(UCONTEXT + 36) * 0x1_0000_0000;
-  if (mode === SS_DISABLE) {
-    Object.assign(stack, { lo: 0, hi: 0, sizeBytes: 0, flags });
-  } else if ((mode === SS_ONSTACK || mode === 0) && sizeBytes >= MINIMUM_SIGNAL_STACK_BYTES) {
-    Object.assign(stack, {
-      lo: buffer.readInt32(UCONTEXT + 16),
-      hi: buffer.readInt32(UCONTEXT + 20),
-      sizeBytes,
-      flags,
-    });
-  }
+  const saved = {
+    lo: buffer.readInt32(UCONTEXT + 16),
+    hi: buffer.readInt32(UCONTEXT + 20),
+    sizeBytes: buffer.readUint32(UCONTEXT + 32) + buffer.readUint32(UCONTEXT + 36) * 0x1_0000_0000,
+    flags: buffer.readInt32(UCONTEXT + 24),
+  };
+  changeAlternateStack(stack, saved, MINIMUM_SIGNAL_STACK_BYTES);
 }
 
 function address(lo: number, hi: number): bigint {

@@ -49,6 +49,7 @@ const HANDLERS: Readonly<Record<string, SyscallHandler>> = {
   madvise: memory.sysMadvise,
   dup: file.sysDup,
   dup2: file.sysDup2,
+  dup3: file.sysDup3,
   pause: time.sysPause,
   nanosleep: time.sysNanosleep,
   getpid: identity.sysGetpid,

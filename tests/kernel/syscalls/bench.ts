@@ -131,7 +131,7 @@ export class SyscallBench {
       tgid: task.tgid,
       parent: table.init,
       exitSignal: 17,
-      image: { path: "/bench", segments: [] },
+      image: { path: "/bench", segments: [], vdsoVpn: 0 },
       limits: defaultLimits(),
       startCycles: 0,
     });
