@@ -11,9 +11,6 @@ import {
   type CoherenceLedger,
   CR0_AM,
   DONE,
-  FAST_ADDEND,
-  FAST_EXEC,
-  fastIndex,
   type PhysicalMemory,
   SUPERVISOR,
   type TlbPolicy,
@@ -22,7 +19,7 @@ import {
   USER,
   X86TranslationUnit,
 } from "../../../mmu/index.ts";
-import { Core } from "../../cores/index.ts";
+import { Core, stubAt } from "../../cores/index.ts";
 import { RFLAGS_AC, RFLAGS_IF } from "../../frontends/x86-64/state.ts";
 import { SYSTEM_HELPERS } from "../../frontends/x86-64/system-helpers.ts";
 import { TRAP_UNDEFINED } from "../../frontends/x86-64/traps.ts";
@@ -479,7 +476,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
   }
 
   enterKernel(pcLo: number, pcHi: number): void {
-    const stub = this.#stubAt(pcLo, pcHi);
+    const stub = stubAt(this.mmu, pcLo, pcHi, this.#isKernelText);
     this.phase = "kernel";
     this.host.kernel.enter(this, stub);
   }
@@ -582,17 +579,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     words[table] = lo;
     words[table + 1] = hi;
     words[table + LIMIT] = limit;
-  }
-
-  /** Number of the kernel-text stub at an address that has just been fetched. */
-  #stubAt(pcLo: number, pcHi: number): number {
-    const { fast } = this.mmu;
-    const at = fastIndex(pcLo, SUPERVISOR);
-    const hit = fast[at + FAST_EXEC] === (pcLo & ~0xfff) && fast[at + FAST_EXEC + 1] === pcHi;
-    const pa = hit ? (pcLo + fast[at + FAST_ADDEND]) >>> 0 : this.mmu.probe(pcLo, pcHi);
-    let first = Math.floor(pa / 4096);
-    while (first > 0 && this.#isKernelText(first - 1)) first--;
-    return Math.floor((pa - first * 4096) / 16);
   }
 }
 
