@@ -80,6 +80,11 @@ export class Asids {
     curIdx.set(kernel.ram, this.at, 1);
   }
 
+  /** How many cores there are. */
+  get cores(): number {
+    return this.#cores.length;
+  }
+
   /** The structure of a core. */
   core(cpu: number): KPtr {
     return this.#cores[cpu]!;
