@@ -36,7 +36,7 @@ function finish()
 	words_of("litmus", value["litmus"])
 	number("cores", value["cores"])
 	number("tasks", value["tasks"])
-	text("machine", value["machine"] == "" ? "x86-64-small" : value["machine"], ",")
+	text("profile", value["machine"] == "" ? "small" : value["machine"], ",")
 	words_of("invariants", value["check"])
 	printf "      \"seeded\": %s\n    }", value["seeded"] == "yes" ? "true" : "false"
 }

@@ -84,8 +84,8 @@ class Campaign {
     const part = rest ?? this.#queue.pop()!;
     // Once more is the same again: what was found meanwhile comes later in the campaign.
     if (part.tries > 0) return part;
-    const { scenario, design } = this.#options.plan.units[part.unit]!;
-    const known = this.results.unitOf(scenario, design)?.findings.map((finding) => finding.signature) ?? [];
+    const unit = this.#options.plan.units[part.unit]!;
+    const known = this.results.unitOf(unit)?.findings.map((finding) => finding.signature) ?? [];
     return { ...part, known };
   }
 
@@ -93,8 +93,7 @@ class Campaign {
   #restOf({ unit, end, tries }: Part): Part | null {
     const { units, runs, scheduler } = this.#options.plan;
     if (scheduler !== "exhaustive" || end > runs) return null;
-    const { scenario, design } = units[unit]!;
-    const result = this.results.unitOf(scenario, design);
+    const result = this.results.unitOf(units[unit]!);
     if (result?.search === undefined || result.search.isComplete || result.runs < end - 1) return null;
     return { unit, first: end, end: partEnd(end, runs), stride: 1, known: [], tries };
   }
@@ -143,16 +142,20 @@ class Campaign {
       return;
     }
     this.#lost++;
-    const { scenario, design } = this.#options.plan.units[part.unit]!;
+    const times = isLost ? "" : " twice";
     this.results.errors.push(
-      `${scenario}, ${design}: the worker died${isLost ? "" : " twice"} in runs ${part.first} to ${part.end - 1}`,
+      `${this.#name(part)}: the worker died${times} in runs ${part.first} to ${part.end - 1}`,
     );
+  }
+
+  #name(part: Part): string {
+    const { scenario, machine, design } = this.#options.plan.units[part.unit]!;
+    return `${scenario}, ${machine}, ${design}`;
   }
 
   /** The unit cannot be run at all: its other parts cannot either. */
   #failed(part: Part, text: string): void {
-    const { scenario, design } = this.#options.plan.units[part.unit]!;
-    this.results.errors.push(`${scenario}, ${design}: ${text}`);
+    this.results.errors.push(`${this.#name(part)}: ${text}`);
     for (let at = this.#queue.length - 1; at >= 0; at--) {
       if (this.#queue[at]!.unit === part.unit) this.#queue.splice(at, 1);
     }

@@ -4,10 +4,10 @@
  */
 import { UserError } from "../../emu/user-error.ts";
 import type { Finding } from "./finding.ts";
-import type { CampaignPlan } from "./plan.ts";
+import type { CampaignPlan, UnitPlan } from "./plan.ts";
 import type { UnitResult } from "./unit.ts";
 
-const FORMAT = "faultline stress results 1";
+const FORMAT = "faultline stress results 2";
 
 export class CampaignResults {
   readonly plan: CampaignPlan;
@@ -34,12 +34,13 @@ export class CampaignResults {
     return this.findings.filter((finding) => finding.known === null);
   }
 
-  unitOf(scenario: string, design: string): UnitResult | null {
-    return this.units.find((unit) => unit.scenario === scenario && unit.design === design) ?? null;
+  /** What was asked for as this unit, so far; null: nothing yet. */
+  unitOf(plan: UnitPlan): UnitResult | null {
+    return this.units.find((unit) => isSameUnit(unit, plan)) ?? null;
   }
 
   add(part: UnitResult): void {
-    const unit = this.unitOf(part.scenario, part.design);
+    const unit = this.unitOf(part);
     if (unit === null) {
       this.units.push({
         ...part,
@@ -59,8 +60,7 @@ export class CampaignResults {
 
   /** In the order of the plan, so that the order of arrival does not show. */
   sort(): void {
-    const place = (unit: UnitResult): number =>
-      this.plan.units.findIndex((each) => each.scenario === unit.scenario && each.design === unit.design);
+    const place = (unit: UnitResult): number => this.plan.units.findIndex((each) => isSameUnit(each, unit));
     this.units.sort((a, b) => place(a) - place(b));
     for (const unit of this.units) unit.findings.sort((a, b) => a.firstRun - b.firstRun);
   }
@@ -77,6 +77,10 @@ export class CampaignResults {
       if (finding !== undefined) finding.count += count;
     }
   }
+}
+
+function isSameUnit(a: UnitPlan, b: UnitPlan): boolean {
+  return a.scenario === b.scenario && a.machine === b.machine && a.design === b.design;
 }
 
 /** @throws UserError if it is no results file */

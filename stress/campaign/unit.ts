@@ -40,6 +40,7 @@ const DEFAULT_FAILURES = 0;
 /** What some runs of a unit showed. */
 export interface UnitResult {
   readonly scenario: string;
+  readonly machine: string;
   readonly design: string;
   runs: number;
   events: number;
@@ -94,9 +95,10 @@ export class Unit {
 
   /** Runs the part; a violation whose signature is known is counted and needs no schedule. */
   run({ first, end, stride, known }: UnitPart): UnitResult {
-    const { scenario, design } = this.#options;
+    const { scenario, model, design } = this.#options;
     const result: UnitResult = {
       scenario: scenario.name,
+      machine: model.name,
       design,
       runs: 0,
       events: 0,

@@ -19,7 +19,8 @@ export interface Scenario {
   readonly cores: number;
   /** Threads and processes that are there at the start. */
   readonly tasks: number;
-  readonly machine: string;
+  /** Which machine of an architecture it runs on: `small`, or `stress` with few context slots. */
+  readonly profile: "small" | "stress";
   /** What check() stands for. */
   readonly invariants: readonly string[];
   /** What it does depends on the word `scenario_seed`. */
@@ -49,6 +50,14 @@ export function findScenario(name: string): Scenario {
     throw new UserError("there is no such scenario", name, "see `faultline list scenarios`");
   }
   return found;
+}
+
+/** The architectures that scenarios are built for, in the order in which they are shown. */
+export const SCENARIO_ARCHITECTURES: readonly string[] = ["x86-64", "aarch64"];
+
+/** Name of the machine that it runs on unless another one is asked for. */
+export function scenarioMachine(arch: string, scenario: Scenario): string {
+  return `${arch}-${scenario.profile}`;
 }
 
 /** Where its ELF file is. */

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import { Replay } from "../../emu/schedulers/index.ts";
 import { Unit, type UnitOptions } from "../../stress/campaign/index.ts";
-import { findScenario, readScenario } from "../../stress/scenarios/index.ts";
+import { findScenario, readScenario, scenarioMachine } from "../../stress/scenarios/index.ts";
 import { ORACLE_PARTS, World } from "../../stress/world/index.ts";
 import { LOAD } from "./host-load.ts";
 import type { Measurement } from "./row.ts";
@@ -19,7 +19,7 @@ const REPLAYS = 100;
 
 function optionsOf(name: string, withoutParts: readonly string[]): UnitOptions {
   const scenario = findScenario(name);
-  const model = MACHINE_MODELS.find((each) => each.name === scenario.machine)!;
+  const model = MACHINE_MODELS.find((each) => each.name === scenarioMachine("x86-64", scenario))!;
   return {
     model,
     scenario,

@@ -32,9 +32,11 @@ describe("faultline stress", () => {
   it("is silent about a kernel that is whole: a table, status 0, no files", async () => {
     const { status, stdout, stderr } = await stress("two-copies --mm all --runs 30 --jobs 1", "silent");
     expect([status, stderr]).toEqual([undefined, ""]);
-    expect(stdout).toMatch(/^scenario +design +schedules +events each +bound, depth 3 +violations$/m);
-    expect(stdout).toMatch(/^two-copies +classic +30 +\d+ +1\/[\d,]+ +0$/m);
-    expect(stdout).toMatch(/^two-copies +spf-mm +30 +\d+ +1\/[\d,]+ +0$/m);
+    expect(stdout).toMatch(
+      /^scenario +machine +design +schedules +events each +bound, depth 3 +violations$/m,
+    );
+    expect(stdout).toMatch(/^two-copies +x86-64-small +classic +30 +\d+ +1\/[\d,]+ +0$/m);
+    expect(stdout).toMatch(/^two-copies +x86-64-small +spf-mm +30 +\d+ +1\/[\d,]+ +0$/m);
     expect(stdout).toMatch(/^60 schedules, 0 findings$/m);
     expect(existsSync(join(folder, "silent"))).toBe(false);
   });
@@ -44,7 +46,9 @@ describe("faultline stress", () => {
     expect(status).toBe(125);
     const files = schedulesIn("found");
     expect(files.length).toBeGreaterThan(0);
-    expect(stdout).toMatch(/^I\d+ in load-vs-free-tables under spf-mm\+early-ack: \d+ of 50 schedules/m);
+    expect(stdout).toMatch(
+      /^I\d+ in load-vs-free-tables under spf-mm\+early-ack on x86-64-small: \d+ of 50 schedules/m,
+    );
     for (const file of files) expect(stdout).toContain(`    faultline replay ${file}\n`);
     expect(stdout).toMatch(/^50 schedules, \d+ findings$/m);
   });
@@ -112,6 +116,16 @@ describe("faultline stress", () => {
     ["stress two-copies --mm fastest", /--mm fastest: there is no such fault design/],
     ["stress two-copies --mm spf-mm+Z99", /--mm spf-mm\+Z99: /],
     ["stress two-copies --mm classic+A01", /--mm classic\+A01: /],
+    [
+      "stress two-copies --arch arm",
+      /--arch arm: there is no such architecture; choose from x86-64, aarch64, all/,
+    ],
+    ["stress two-copies --machine no-such", /--machine no-such: there is no such machine/],
+    [
+      "stress two-copies --machine x86-64-small --arch aarch64",
+      /--machine x86-64-small: is a machine of x86-64/,
+    ],
+    ["stress two-copies --mm spf-mm+C11 --arch aarch64", /--mm spf-mm\+C11: breaks nothing on aarch64/],
     ["stress two-copies --scheduler fair", /Invalid values/],
     ["stress two-copies --depth 0", /--depth 0: is out of range/],
     ["stress two-copies --jobs 0", /--jobs 0: is out of range/],

@@ -2,11 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { listDesigns } from "../../kernel/index.ts";
 import { type CampaignPlan, openUnit } from "../../stress/campaign/index.ts";
-import { scenarios } from "../../stress/scenarios/index.ts";
+import { scenarioMachine, scenarios } from "../../stress/scenarios/index.ts";
 
 const RUNS = 20;
 
-describe.each(scenarios())("$name", ({ name, machine }) => {
+describe.each(scenarios())("$name", (scenario) => {
+  const { name } = scenario;
+  const machine = scenarioMachine("x86-64", scenario);
   it.each(listDesigns().map((design) => design.name))("under %s breaks nothing", (design) => {
     const unit = { scenario: name, machine, design };
     for (const scheduler of ["pct", "random"] as const) {

@@ -4,8 +4,14 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readSymbols, type SymbolTable } from "../../emu/loader/index.ts";
 import { UserError } from "../../emu/user-error.ts";
-import { readScenario, type Scenario, scenarioPath, scenarios } from "../../stress/scenarios/index.ts";
-import { programImage, wrongInstructions } from "./program-file.ts";
+import {
+  readScenario,
+  SCENARIO_ARCHITECTURES,
+  type Scenario,
+  scenarioPath,
+  scenarios,
+} from "../../stress/scenarios/index.ts";
+import { ARCH_NAMES, type Arch, programImage, wrongInstructions } from "./program-file.ts";
 
 const USERLAND = fileURLToPath(new URL("../../userland", import.meta.url));
 const SOURCES = join(USERLAND, "scenarios");
@@ -31,18 +37,22 @@ function words(text: string | undefined): string[] {
   return text === undefined ? [] : text.split(" ");
 }
 
-function symbolsOf(scenario: Scenario): SymbolTable {
-  const name = `scenarios/${scenario.name}`;
-  const symbols = readSymbols(programImage(name));
+function symbolsOf(arch: Arch, scenario: Scenario): SymbolTable {
+  const symbols = readSymbols(programImage(arch, `scenarios/${scenario.name}`));
   if (symbols instanceof UserError) throw symbols;
   return symbols;
 }
 
 describe("the manifest of scenarios", () => {
-  it("lists every source file once, in order, and each has its ELF file", () => {
+  it("is there for the architectures that programs are built for", () => {
+    expect(SCENARIO_ARCHITECTURES).toEqual(ARCH_NAMES);
+  });
+
+  it("lists every source file once, in order, and each has its ELF files", () => {
     const sources = readdirSync(SOURCES).map((name) => name.replace(/\.c$/, ""));
     expect(all.map((scenario) => scenario.name)).toEqual(sources.sort());
-    expect(readdirSync(join(USERLAND, "bin/x86-64/scenarios")).sort()).toEqual(sources);
+    for (const arch of ARCH_NAMES)
+      expect(readdirSync(join(USERLAND, "bin", arch, "scenarios")).sort(), arch).toEqual(sources);
   });
 
   it.each(all)("says of $name what the file's first comment says", (scenario) => {
@@ -54,7 +64,7 @@ describe("the manifest of scenarios", () => {
       litmus: words(said.get("litmus")),
       cores: Number(said.get("cores")),
       tasks: Number(said.get("tasks")),
-      machine: said.get("machine") ?? "x86-64-small",
+      profile: said.get("machine") ?? "small",
       invariants: words(said.get("check")),
       seeded: said.get("seeded") === "yes",
     });
@@ -82,6 +92,7 @@ describe("the manifest of scenarios", () => {
     for (const invariant of scenario.invariants) expect(invariant).toMatch(/^I([1-9]|1[0-5])$/);
     expect(scenario.tasks).toBeGreaterThanOrEqual(2);
     expect(scenario.cores).toBeLessThanOrEqual(4);
+    expect(["small", "stress"]).toContain(scenario.profile);
   });
 
   it("covers rows 70 to 72 and 76 to 80 of the litmus table", () => {
@@ -90,15 +101,17 @@ describe("the manifest of scenarios", () => {
   });
 });
 
-describe.each(all)("$name", (scenario) => {
+const built = ARCH_NAMES.flatMap((arch) => all.map((scenario) => ({ arch, scenario })));
+
+describe.each(built)("$arch/$scenario.name", ({ arch, scenario }) => {
   it("is small, has no executable stack and holds only instructions that the frontend has", () => {
-    expect(statSync(scenarioPath("x86-64", scenario)).size).toBeLessThan(MAX_FILE_BYTES);
-    expect(programImage(`scenarios/${scenario.name}`).stackExecutable).toBe(false);
-    expect(wrongInstructions(`scenarios/${scenario.name}`)).toEqual([]);
+    expect(statSync(scenarioPath(arch, scenario)).size).toBeLessThan(MAX_FILE_BYTES);
+    expect(programImage(arch, `scenarios/${scenario.name}`).stackExecutable).toBe(false);
+    expect(wrongInstructions(arch, `scenarios/${scenario.name}`)).toEqual([]);
   });
 
   it("keeps the symbols at which it is stopped, its code in one page and its data in another", () => {
-    const symbols = symbolsOf(scenario);
+    const symbols = symbolsOf(arch, scenario);
     const code = ["scenario_begin", "scenario_thread", "scenario_park", "scenario_park_asleep"];
     const pages = code.map((name) => symbols.find(name)!.va / PAGE);
     expect(new Set(pages).size).toBe(1);
@@ -112,9 +125,9 @@ describe.each(all)("$name", (scenario) => {
   });
 
   it("says how many threads it has, and has a core for each that it names", () => {
-    const image = programImage(`scenarios/${scenario.name}`);
-    const symbols = symbolsOf(scenario);
-    const view = new DataView(readScenario("x86-64", scenario).buffer);
+    const image = programImage(arch, `scenarios/${scenario.name}`);
+    const symbols = symbolsOf(arch, scenario);
+    const view = new DataView(readScenario(arch, scenario).buffer);
     const fileOffset = (name: string): number => {
       const { va } = symbols.find(name)!;
       const home = image.segments.find((s) => va >= s.va && va < s.va + BigInt(s.fileBytes))!;

@@ -4,7 +4,7 @@
  * races: C12
  * cores: 2
  * tasks: 4
- * machine: x86-64-stress
+ * machine: stress
  * check: I7 I4
  *
  * Each has its own page at one address. Whoever gets a slot that another one had must not find the other's

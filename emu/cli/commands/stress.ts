@@ -27,10 +27,17 @@ import {
   parseResults,
   runCampaign,
   type SchedulerName,
+  type UnitPlan,
 } from "../../../stress/campaign/index.ts";
-import { findScenario, type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
+import {
+  findScenario,
+  SCENARIO_ARCHITECTURES,
+  type Scenario,
+  scenarioMachine,
+  scenarios,
+} from "../../../stress/scenarios/index.ts";
 import { UserError } from "../../user-error.ts";
-import { numberOption, wholeNumber } from "../options.ts";
+import { chooseModel, numberOption, wholeNumber } from "../options.ts";
 import { formatNumber, formatTable } from "../table.ts";
 import { Progress } from "../terminal.ts";
 import { STATUS_VIOLATION } from "../verdict.ts";
@@ -44,6 +51,8 @@ interface StressArguments {
   readonly preemptions: number;
   readonly failures: number;
   readonly mm: string;
+  readonly arch: string | undefined;
+  readonly machine: string | undefined;
   readonly tlb: "typical" | "adversarial";
   readonly jobs: number;
   readonly shard: string;
@@ -61,6 +70,8 @@ const WORKER: string | null =
     .find((file) => existsSync(file)) ?? null;
 /** In place of scenarios. */
 const MERGE = "merge";
+/** Of --mm and --arch. */
+const ALL = "all";
 const RESULTS_FILE = "results.json";
 const DEFAULT_RUNS = 2000;
 /** Of a search, which ends by itself. */
@@ -102,6 +113,16 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         numberOption("--failures", 0, "exhaustive: failing allocations of a schedule, 0 or 1 at most"),
       )
       .option("mm", { type: "string", default: "all", describe: "fault design, DESIGN+VARIANT, or all" })
+      .option("arch", {
+        type: "string",
+        defaultDescription: SCENARIO_ARCHITECTURES[0]!,
+        describe: `architecture (${SCENARIO_ARCHITECTURES.join(", ")}), or all`,
+      })
+      .option("machine", {
+        type: "string",
+        defaultDescription: "the one that each scenario names",
+        describe: "machine of all scenarios, see `faultline list machines`",
+      })
       .option("tlb", {
         choices: ["typical", "adversarial"] as const,
         default: "typical" as const,
@@ -202,13 +223,9 @@ function planOf(args: StressArguments): CampaignPlan {
   const names = args.scenario ?? [];
   const chosen: readonly Scenario[] =
     names.length === 0 ? scenarios() : [...new Set(names)].map(findScenario);
-  const designs = args.mm === "all" ? listDesigns().map((design) => design.name) : [args.mm];
-  for (const design of designs) selectDesign(design, "--mm");
   const { shard, shards } = shardOf(args.shard);
   return {
-    units: chosen.flatMap(({ name, machine }) =>
-      designs.map((design) => ({ scenario: name, machine, design })),
-    ),
+    units: unitsOf(args, chosen),
     runs,
     seed: args.seed,
     scheduler: args.scheduler,
@@ -221,6 +238,40 @@ function planOf(args: StressArguments): CampaignPlan {
     shards,
     assertionsOff: args.assertionOff,
   };
+}
+
+/** Every scenario on its machine of each architecture, under each design. @throws UserError */
+function unitsOf(args: StressArguments, chosen: readonly Scenario[]): UnitPlan[] {
+  const designs = args.mm === ALL ? listDesigns().map((design) => design.name) : [args.mm];
+  const machine = args.machine === undefined ? null : chooseModel(args);
+  const architectures = machine === null ? architecturesOf(args.arch) : [machine.arch];
+  return chosen.flatMap((scenario) =>
+    architectures.flatMap((arch) =>
+      designs
+        .filter((design) => hasStep(design, arch, architectures))
+        .map((design) => ({
+          scenario: scenario.name,
+          machine: machine?.name ?? scenarioMachine(arch, scenario),
+          design,
+        })),
+    ),
+  );
+}
+
+/** @throws UserError */
+function architecturesOf(arch: string | undefined): readonly string[] {
+  const [first] = SCENARIO_ARCHITECTURES;
+  if (arch === ALL) return SCENARIO_ARCHITECTURES;
+  if (arch === undefined) return [first!];
+  if (SCENARIO_ARCHITECTURES.includes(arch)) return [arch];
+  const names = [...SCENARIO_ARCHITECTURES, ALL].join(", ");
+  throw new UserError("there is no such architecture", `--arch ${arch}`, `choose from ${names}`);
+}
+
+/** Of several architectures, a variant of the kernel is for those that have the step it breaks. @throws UserError */
+function hasStep(design: string, arch: string, architectures: readonly string[]): boolean {
+  const { variant } = selectDesign(design, "--mm", architectures.length === 1 ? arch : undefined);
+  return variant?.architectures?.includes(arch) !== false;
 }
 
 /** i/n with i from 1 to n; the last shard has the runs that n divides. */
@@ -259,6 +310,7 @@ function unitTable(results: CampaignResults): string[] {
   if (plan.scheduler === "exhaustive") return searchTable(results);
   const rows = results.units.map((unit) => [
     unit.scenario,
+    unit.machine,
     unit.design,
     unit.runs,
     unit.events / Math.max(unit.runs, 1),
@@ -268,6 +320,7 @@ function unitTable(results: CampaignResults): string[] {
   return formatTable(
     [
       { title: "scenario", align: "left" },
+      { title: "machine", align: "left" },
       { title: "design", align: "left" },
       { title: "schedules", align: "right" },
       { title: "events each", align: "right" },
@@ -282,6 +335,7 @@ function unitTable(results: CampaignResults): string[] {
 function searchTable({ units, plan }: CampaignResults): string[] {
   const rows = units.map((unit) => [
     unit.scenario,
+    unit.machine,
     unit.design,
     unit.runs,
     unit.events / Math.max(unit.runs, 1),
@@ -293,6 +347,7 @@ function searchTable({ units, plan }: CampaignResults): string[] {
   const table = formatTable(
     [
       { title: "scenario", align: "left" },
+      { title: "machine", align: "left" },
       { title: "design", align: "left" },
       { title: "schedules", align: "right" },
       { title: "events each", align: "right" },
@@ -313,11 +368,11 @@ function searchTable({ units, plan }: CampaignResults): string[] {
 function findingLines(results: CampaignResults, files: readonly string[]): string[] {
   const lines: string[] = [""];
   results.findings.forEach((finding, at) => {
-    const { scenario, design } = finding.schedule;
-    const unit = results.unitOf(scenario, design)!;
+    const { scenario, machine, design } = finding.schedule;
+    const unit = results.unitOf(finding.schedule)!;
     const known = finding.known === null ? "" : ` (known: ${finding.known})`;
     lines.push(
-      `${finding.invariant}${known} in ${scenario} under ${design}: ${formatNumber(finding.count)} of ${formatNumber(unit.runs)} schedules, first in run ${formatNumber(finding.firstRun)}`,
+      `${finding.invariant}${known} in ${scenario} under ${design} on ${machine}: ${formatNumber(finding.count)} of ${formatNumber(unit.runs)} schedules, first in run ${formatNumber(finding.firstRun)}`,
       ...finding.text.split("\n").map((line) => `    ${line}`),
       `    faultline replay ${files[at]}`,
       "",
@@ -350,10 +405,10 @@ function writeResults(results: CampaignResults, output: string): void {
 
 /** Of what the finding is, so that the same finding has the same file in every campaign. */
 function fileName(finding: Finding): string {
-  const { scenario, design } = finding.schedule;
+  const { scenario, machine, design } = finding.schedule;
   let hash = 0x811c9dc5;
   for (const char of finding.signature) hash = Math.imul(hash ^ char.charCodeAt(0), 0x0100_0193);
-  return `${scenario}.${design}.${finding.invariant}.${(hash >>> 0).toString(16).padStart(8, "0")}.schedule`;
+  return `${scenario}.${machine}.${design}.${finding.invariant}.${(hash >>> 0).toString(16).padStart(8, "0")}.schedule`;
 }
 
 /** Before hours of work: can the results be written? @throws UserError */

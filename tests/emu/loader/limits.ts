@@ -9,3 +9,13 @@ export function x86Limits(memoryBytes: number): ElfLimits {
     memoryBytes: BigInt(memoryBytes),
   };
 }
+
+/** An AArch64 machine with 48-bit addresses and pages of 4 KiB. */
+export function aarch64Limits(memoryBytes: number): ElfLimits {
+  return {
+    machines: new Map([[183, "little"]]),
+    userEnd: 1n << 48n,
+    pageBytes: 4096n,
+    memoryBytes: BigInt(memoryBytes),
+  };
+}

@@ -13,7 +13,7 @@ import {
   type Schedule,
   type Unit,
 } from "../../../stress/campaign/index.ts";
-import { type Scenario, scenarios } from "../../../stress/scenarios/index.ts";
+import { type Scenario, scenarioMachine, scenarios } from "../../../stress/scenarios/index.ts";
 
 export interface Catch {
   readonly variant: string;
@@ -114,7 +114,7 @@ export function openCatchUnit(
   assertionsOff: readonly string[],
   depth: number = DEPTHS[0]!,
 ): Unit {
-  const unit = { scenario: scenario.name, machine: scenario.machine, design };
+  const unit = { scenario: scenario.name, machine: scenarioMachine("x86-64", scenario), design };
   const plan: CampaignPlan = {
     units: [unit],
     runs: MAX_CATCH_RUNS,

@@ -90,7 +90,7 @@ describe("a campaign", () => {
     const units = [{ scenario: "fault-vs-munmap", machine: "x86-64", design: "no-such" }, ...PLAN.units];
     const results = await campaign({ ...PLAN, units, runs: 10 }, { jobs: 1 });
     expect(results.errors).toEqual([
-      expect.stringMatching(/^fault-vs-munmap, no-such: .*no such fault design/),
+      expect.stringMatching(/^fault-vs-munmap, x86-64, no-such: .*no such fault design/),
     ]);
     expect(results.runs).toBe(10);
     expect(results.complete).toBe(false);

@@ -3,14 +3,14 @@ import { describe, expect, it } from "vitest";
 import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
 import { Replay } from "../../../emu/schedulers/index.ts";
 import { ExhaustiveSearch, finalState, type SearchOptions } from "../../../stress/exhaustive/index.ts";
-import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
+import { findScenario, readScenario, scenarioMachine } from "../../../stress/scenarios/index.ts";
 import { World } from "../../../stress/world/index.ts";
 
 type Wanted = Partial<Pick<SearchOptions, "preemptions" | "reduction" | "failures" | "design">>;
 
 function optionsOf(name: string, wanted: Wanted): SearchOptions {
   const scenario = findScenario(name);
-  const model = MACHINE_MODELS.find((each) => each.name === scenario.machine)!;
+  const model = MACHINE_MODELS.find((each) => each.name === scenarioMachine("x86-64", scenario))!;
   return {
     model,
     scenario,

@@ -2,12 +2,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
 import { Pct, RandomWalk, Replay } from "../../../emu/schedulers/index.ts";
-import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
+import { findScenario, readScenario, scenarioMachine } from "../../../stress/scenarios/index.ts";
 import { World, type WorldOptions } from "../../../stress/world/index.ts";
 
 function worldOf(name: string, options: Partial<WorldOptions> = {}): World {
   const scenario = findScenario(name);
-  const model = MACHINE_MODELS.find((each) => each.name === scenario.machine)!;
+  const model = MACHINE_MODELS.find((each) => each.name === scenarioMachine("x86-64", scenario))!;
   return new World({
     model,
     scenario,

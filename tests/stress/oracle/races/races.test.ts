@@ -23,7 +23,7 @@ import { ObservedMemory } from "../../../../mmu/index.ts";
 import { observerOf } from "../../../../stress/oracle/part.ts";
 import { Races } from "../../../../stress/oracle/races/index.ts";
 import { type Violation, violationText } from "../../../../stress/oracle/violation.ts";
-import { findScenario, readScenario } from "../../../../stress/scenarios/index.ts";
+import { findScenario, readScenario, scenarioMachine } from "../../../../stress/scenarios/index.ts";
 import { World } from "../../../../stress/world/index.ts";
 import {
   type KernelCode,
@@ -332,7 +332,7 @@ describe("the whole kernel", () => {
 function runsOf(name: string, design: string, runs: number): string[] {
   const scenario = findScenario(name)!;
   const world = new World({
-    model: X86_MACHINES.find((model) => model.name === scenario.machine)!,
+    model: X86_MACHINES.find((model) => model.name === scenarioMachine("x86-64", scenario))!,
     scenario,
     image: readScenario("x86-64", scenario),
     design,
