@@ -224,7 +224,7 @@ function announce(kernel: Kernel, cpu: Aarch64Cpu): void {
   const { platform, options } = kernel;
   const version = cpu.psci(PSCI_VERSION, [0, 0, 0], [0, 0, 0]);
   const megahertz = (counterFrequency(cpu) / 1e6).toFixed(2);
-  kernel.printk(`Booting Linux on physical CPU 0x${affinityText(cpu)} [${midrText(cpu)}]`);
+  kernel.printk(`Booting Faultline on physical CPU 0x${affinityText(cpu)} [${midrText(cpu)}]`);
   kernel.printk(`Faultline kernel (aarch64) #1 SMP, fault design ${options.design}`);
   kernel.printk(`psci: PSCIv${version >>> 16}.${version & 0xffff} detected in firmware.`);
   kernel.printk("Detected PIPT I-cache on CPU0");

@@ -61,8 +61,8 @@ import {
 import { loadThreadRegisters, saveThreadRegisters } from "./thread-registers.ts";
 import { armDeadline } from "./timer.ts";
 
-/** do_mem_abort(): frame, ESR_EL1 and FAR_EL1 (halves) of a data or instruction abort. DAIF is masked on entry. */
-export type AbortHandler = (k: Context, frame: KPtr, esr: number, lo: number, hi: number) => Work;
+/** do_mem_abort(): frame, FAR_EL1 (halves) and ESR_EL1 of a data or instruction abort. DAIF is masked on entry. */
+export type AbortHandler = (k: Context, frame: KPtr, lo: number, hi: number, esr: number) => Work;
 
 const X0 = 0;
 const X8 = 16;
@@ -162,17 +162,14 @@ export class Arm64Entry implements ArchEntry {
   }
 
   /**
-   * uaccess_enable_privileged(). Linux's copies are unprivileged loads and stores, which PAN does not stop; here they are
-   * privileged with PAN off. Both are refused the same pages, as user mode has none that only it may read. @hot
+   * PAN stays set: user copies are unprivileged loads and stores (LDTR, STTR), which it does not stop. Linux clears it for
+   * futex operations alone (uaccess_enable_privileged()), whose exclusives have no such form; they are refused the same
+   * pages. @hot
    */
-  userAccessBegin(cpu: Cpu): void {
-    this.#cpus[cpu.id]!.setPan(0);
-  }
+  userAccessBegin(_cpu: Cpu): void {}
 
   /** @hot */
-  userAccessEnd(cpu: Cpu): void {
-    this.#cpus[cpu.id]!.setPan(1);
-  }
+  userAccessEnd(_cpu: Cpu): void {}
 
   /**
    * __access_ok(). A pointer with a tag lies outside: user code may not pass one unless it has asked for that, and there is
@@ -272,7 +269,7 @@ export class Arm64Entry implements ArchEntry {
         case ESR_EC_IABT_LOW:
         case ESR_EC_DABT_CUR:
         case ESR_EC_IABT_CUR:
-          return this.#abort(k, frame, esr, cpu.farLo, cpu.farHi);
+          return this.#abort(k, frame, cpu.farLo, cpu.farHi, esr);
       }
       if (group === VECTORS_EL1H) return kernelException(k, frame, esr);
       return userException(k, frame, esr, cpu.farLo, cpu.farHi);

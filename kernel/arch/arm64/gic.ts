@@ -19,8 +19,28 @@ const SRE_SRE = 1;
 /** DEFAULT_PMR_VALUE: everything that is not of the lowest priority. */
 const PMR_UNMASKED = 0xf0;
 
-/** gic_cpu_sys_reg_init(): system registers on, all priorities accepted, no preemption among them, group 1 on. */
+/** Redistributor registers, from RD_base: the second frame is that of SGIs and PPIs. */
+const GICR_ISENABLER0 = 0x1_0100;
+const GICR_ICENABLER0 = 0x1_0180;
+const GICR_ICACTIVER0 = 0x1_0380;
+const GICR_IPRIORITYR0 = 0x1_0400;
+/** GICD_INT_DEF_PRI_X4. */
+const DEFAULT_PRIORITIES: number = 0xa0a0_a0a0 | 0;
+const PRIVATE_INTERRUPTS = 32;
+/** MAX_IPI: SGIs that are taken from the start. */
+const IPIS = 8;
+
+/**
+ * gic_cpu_init(): private interrupts inactive, of one priority, the inter-processor ones and the timer's enabled; and
+ * gic_cpu_sys_reg_init(): system registers on, all priorities accepted, no preemption among them, group 1 on.
+ */
 export function setUpGic(cpu: Aarch64Cpu): void {
+  cpu.writeRedistributor(GICR_ICACTIVER0, -1);
+  cpu.writeRedistributor(GICR_ICENABLER0, -1);
+  for (let intid = 0; intid < PRIVATE_INTERRUPTS; intid += 4) {
+    cpu.writeRedistributor(GICR_IPRIORITYR0 + intid, DEFAULT_PRIORITIES);
+  }
+  cpu.writeRedistributor(GICR_ISENABLER0, ((1 << IPIS) - 1) | (1 << INTID_VIRTUAL_TIMER));
   cpu.msr("ICC_SRE_EL1", SRE_SRE, 0);
   cpu.isb();
   cpu.msr("ICC_PMR_EL1", PMR_UNMASKED, 0);

@@ -89,12 +89,12 @@ const HANDLERS: Readonly<Record<string, SyscallHandler>> = {
   wait4: process.sysWait4,
   prlimit64: limits.sysPrlimit64,
   getrandom: identity.sysGetrandom,
-  pkey_mprotect: memory.sysPkeyMprotect,
-  pkey_alloc: memory.sysPkeyAlloc,
-  pkey_free: memory.sysPkeyFree,
 };
 
-/** The table, in order of number. Calls that are not in it return ENOSYS (rseq among them, as the ABI allows). */
+/**
+ * The table, in order of number. Calls that are not in it return ENOSYS: rseq among them, as the ABI allows, and those about
+ * memory keys, which arm64 has not (no CONFIG_ARCH_HAS_PKEYS in 6.6).
+ */
 export const ARM64_SYSCALLS: readonly SyscallEntry[] = Object.entries(HANDLERS)
   .map(([name, handler]) => ({ number: arm64SyscallNumber(name), name, handler }))
   .sort((a, b) => a.number - b.number);
