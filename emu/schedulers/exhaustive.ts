@@ -37,6 +37,7 @@ import {
   type Choices,
   NO_AGENT,
   ROLE_INTERRUPT,
+  ROLE_TIMER,
   type Strategy,
 } from "./exploring.ts";
 
@@ -59,9 +60,9 @@ export interface ExhaustiveOptions {
 
 /** Agents of a point are the bits of a word. */
 export const MAX_CORES: number = (31 / AGENTS_PER_CORE) | 0;
-const CORE_ROLES = 0b0011;
-const ALL_ROLES = 0b1111;
-const TIMER_BITS = 0x8888_8888 | 0;
+const CORE_ROLES = 0b00011;
+const ALL_ROLES = 0b11111;
+const TIMER_BITS: number = ofEveryCore(1 << ROLE_TIMER);
 const NO_EVENT = -1;
 const NO_CORE = -1;
 
@@ -446,7 +447,7 @@ export class Exhaustive implements Strategy {
 }
 
 /** Every agent that is no core. */
-const MACHINE_BITS = 0xcccc_cccc | 0;
+const MACHINE_BITS: number = ofEveryCore(ALL_ROLES & ~CORE_ROLES);
 
 function coreOf(agent: Agent): number {
   return (agent / AGENTS_PER_CORE) | 0;
@@ -458,6 +459,12 @@ function isCore(agent: Agent): boolean {
 
 function agentsOf(core: number, roles: number): number {
   return roles << (core * AGENTS_PER_CORE);
+}
+
+function ofEveryCore(roles: number): number {
+  let bits = 0;
+  for (let core = 0; core < MAX_CORES; core++) bits |= agentsOf(core, roles);
+  return bits;
 }
 
 function lowest(bits: number): number {

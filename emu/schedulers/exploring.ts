@@ -4,11 +4,12 @@
  * strategy chooses among those that can take a step now. What was chosen is recorded as a list of segments, agent and
  * number of events, which is all that a replay needs.
  *
- * Agents, four of each core: the core itself; its MMU, while the core is inside a walk; its interrupt, while one could
- * be accepted; its timer, while it is armed. A core that waits for a word is no agent until the word changes. Virtual
- * time takes no part in the choice: an event may be delayed for as long as the strategy likes, as by a system-management
- * interrupt or a hypervisor, and so the timer may fire at any moment (a bounded number of times, or nothing else would
- * ever happen).
+ * Agents, five of each core: the core itself; its MMU, while the core is inside a walk; its interrupt, while one could
+ * be accepted; its timer, while it is armed; the broadcasts to it, while one is on its way, each of which takes effect in
+ * an event of its own. A core that waits for a word is no agent until the word changes, and one that waits for its own
+ * broadcasts none until they are done. Virtual time takes no part in the choice: an event may be delayed for as long as
+ * the strategy likes, as by a system-management interrupt or a hypervisor, and so the timer may fire at any moment (a
+ * bounded number of times, or nothing else would ever happen).
  *
  * Progress: code that spins without changing anything (PAUSE) gives way by itself, and past `maxEvents` a fair order
  * takes over, so that what is then still not finished is a stall of the system and not of the schedule.
@@ -18,11 +19,12 @@ import type { CoreScheduler } from "./scheduler.ts";
 
 /** An agent: core * AGENTS_PER_CORE + role. */
 export type Agent = number;
-export const AGENTS_PER_CORE = 4;
+export const AGENTS_PER_CORE = 5;
 export const ROLE_CORE = 0;
 export const ROLE_MMU = 1;
 export const ROLE_INTERRUPT = 2;
 export const ROLE_TIMER = 3;
+export const ROLE_BROADCAST = 4;
 export const NO_AGENT: Agent = -1;
 
 /** The agents that can take a step, in ascending order; reused from one decision to the next. */
@@ -70,6 +72,11 @@ export interface ExploringOptions {
 /** How an exploration ended: everybody is done; nothing can go on; no end in sight under a fair order; as asked for. */
 export type ExplorationEnd = "finished" | "blocked" | "stalled" | "stopped";
 
+/** Agents that a machine with these cores can have: not every architecture broadcasts. */
+export function agentsOf(cores: readonly Core[]): number {
+  return cores.reduce((sum, core) => sum + (core.broadcasts === null ? ROLE_BROADCAST : AGENTS_PER_CORE), 0);
+}
+
 /** Instructions of a slice in which no event occurs. */
 const QUIET_INSTRUCTIONS = 64;
 /** Events of one agent in a row under the fair order. */
@@ -84,6 +91,7 @@ export class ExploringScheduler implements CoreScheduler {
   end: ExplorationEnd | null = null;
   readonly #cores: readonly Core[];
   readonly #options: ExploringOptions;
+  readonly #hasBroadcasts: boolean;
   #strategy: Strategy | null = null;
   readonly #choices: Choices;
   /** Chosen at a kernel point of another core; next() takes it. */
@@ -99,6 +107,7 @@ export class ExploringScheduler implements CoreScheduler {
   constructor(cores: readonly Core[], options: ExploringOptions) {
     this.#cores = cores;
     this.#options = options;
+    this.#hasBroadcasts = cores.some((core) => core.broadcasts !== null);
     this.#choices = {
       agents: new Int32Array(cores.length * AGENTS_PER_CORE),
       count: 0,
@@ -125,7 +134,7 @@ export class ExploringScheduler implements CoreScheduler {
     for (const core of this.#cores) {
       core.budget.exploring = true;
       core.budget.left = 0;
-      core.acceptGranted = false;
+      core.acceptGranted = core.broadcastGranted = false;
       core.mmu.emptyFast();
       this.#pauses[core.id] = core.pauses;
     }
@@ -159,8 +168,12 @@ export class ExploringScheduler implements CoreScheduler {
     if (agent === NO_AGENT) return null;
     this.#take(agent);
     const core = this.#cores[(agent / AGENTS_PER_CORE) | 0]!;
-    if (core.waiting && core.wordChanged()) core.endWait(core.clock);
     const role = agent % AGENTS_PER_CORE;
+    if (role === ROLE_BROADCAST) {
+      core.broadcastGranted = true;
+      return core;
+    }
+    if (core.waiting && core.wordChanged()) core.endWait(core.clock);
     if (role >= ROLE_INTERRUPT) {
       const time = role === ROLE_INTERRUPT ? core.acceptTime() : core.timerTime();
       if (core.clock < time) core.clock = time;
@@ -248,6 +261,7 @@ export class ExploringScheduler implements CoreScheduler {
     const choices = this.#choices;
     const { agents, current } = choices;
     const cores = this.#cores;
+    if (this.#hasBroadcasts) this.#settle(current);
     let count = 0;
     let timers = 0;
     choices.continues = false;
@@ -268,14 +282,21 @@ export class ExploringScheduler implements CoreScheduler {
         agents[count++] = agent;
       }
       // A delivery or a return in progress is not interrupted.
-      if (phase === "microcode") continue;
-      if (core.acceptTime() !== Number.POSITIVE_INFINITY) agents[count++] = base + ROLE_INTERRUPT;
-      if (!isDone && core.timerTime() !== Number.POSITIVE_INFINITY) timers++;
+      if (phase !== "microcode") {
+        if (core.acceptTime() !== Number.POSITIVE_INFINITY) agents[count++] = base + ROLE_INTERRUPT;
+        if (!isDone && core.timerTime() !== Number.POSITIVE_INFINITY) timers++;
+      }
+      if (this.#hasBroadcasts && core.broadcasts!.count > 0) agents[count++] = base + ROLE_BROADCAST;
     }
     choices.count = count;
     // Whoever spins has all the time that there is.
     if (timers > 0 && count > 0) this.#collectTimers(choices.spins ? Number.NEGATIVE_INFINITY : 1);
     return timers;
+  }
+
+  /** The core that went on last may have ended an access that others wait for. */
+  #settle(agent: Agent): void {
+    if (agent !== NO_AGENT) this.#cores[(agent / AGENTS_PER_CORE) | 0]!.broadcasts?.settle();
   }
 
   /** Adds the timers that may fire at least so often still. */

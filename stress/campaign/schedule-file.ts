@@ -1,7 +1,7 @@
 /**
  * A schedule as a text file: everything that decides a run, and what the run showed. One item a line; the decisions are
  * segments, an agent and how many events it took in a row. Agents are written as role and core: c core, m its MMU,
- * i its interrupt, t its timer.
+ * i its interrupt, t its timer, b the broadcasts to it.
  *
  *     faultline schedule 1
  *     scenario fault-vs-munmap
@@ -42,7 +42,7 @@ export interface Schedule {
 }
 
 const HEADER = "faultline schedule 1";
-const ROLES = "cmit";
+const ROLES = "cmitb";
 /** Segments in a line. */
 const PER_LINE = 12;
 const MAX_SEGMENTS = 1_000_000;

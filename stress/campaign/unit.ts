@@ -3,7 +3,7 @@
  * and n alone, so runs can be dealt out to workers and shards in any way.
  */
 import {
-  AGENTS_PER_CORE,
+  agentsOf,
   Pct,
   pctBound,
   RandomNumbers,
@@ -79,7 +79,7 @@ export class Unit {
   }
 
   get agents(): number {
-    return this.world.machine.cores.length * AGENTS_PER_CORE;
+    return agentsOf(this.world.machine.cores);
   }
 
   /** Probability that one run finds a bug of this depth, at least; null: the scheduler promises nothing. */

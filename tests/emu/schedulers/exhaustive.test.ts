@@ -3,7 +3,7 @@
  * schedules: on programs written for one rule each, and on random ones.
  */
 import { describe, expect, it } from "vitest";
-import { Exhaustive, MAX_CORES, RandomNumbers } from "../../../emu/schedulers/index.ts";
+import { AGENTS_PER_CORE, Exhaustive, MAX_CORES, RandomNumbers } from "../../../emu/schedulers/index.ts";
 import { searchToy, type ToyOperation, type ToyProgram, type ToySearch } from "./toy-machine.ts";
 
 const read = (word: number): ToyOperation => ({ kind: "read", word });
@@ -174,8 +174,8 @@ describe("the search", () => {
         spins: false,
       });
     search.begin();
-    choose([0, 4], -1);
-    choose([4], 0);
+    choose([0, AGENTS_PER_CORE], -1);
+    choose([AGENTS_PER_CORE], 0);
     search.end();
     expect(search.advance()).toBe(true);
     search.begin();

@@ -39,7 +39,7 @@ describe("a schedule file", () => {
   });
 
   it("names agents by role and core", () => {
-    expect([0, 1, 2, 3, 4, 7].map(agentName)).toEqual(["c0", "m0", "i0", "t0", "c1", "t1"]);
+    expect([0, 1, 2, 3, 4, 5, 9].map(agentName)).toEqual(["c0", "m0", "i0", "t0", "b0", "c1", "b1"]);
   });
 
   const BAD: readonly (readonly [string, string, RegExp])[] = [
