@@ -115,6 +115,8 @@ export interface TranslationUnit {
    * is mapped, and before any page of the same access does.
    */
   isAddress(hi: number): boolean;
+  /** What the last translate() found must be accessed aligned, whatever the instruction (Arm: Device memory). */
+  readonly requiresAlignment?: boolean;
   /** A read or permission probe without side effects (debugger, ledger): physical address or -1. */
   probe(lo: number, hi: number): number;
   /** A walk is in progress: the next event of the core is the MMU's. */

@@ -110,12 +110,7 @@ export class SlowAccess {
       if (!mmu.isAddress(lastHi)) return mmu.translate(lastLo, lastHi, kind, regime);
     }
     if (misaligned && (alignment === ALIGN_CHECKED ? core.alignmentChecked : alignment !== 0)) {
-      const fault = core.mmu.fault;
-      fault.cause = "alignment";
-      fault.lo = lo;
-      fault.hi = hi;
-      fault.kind = kind;
-      return FAULT;
+      return this.#misaligned(core, lo, hi, kind);
     }
     const first = Math.min(sizeBytes, 4096 - (lo & 0xfff));
     this.#firstBytes = first;
@@ -123,6 +118,7 @@ export class SlowAccess {
       const status = mmu.translate(lo, hi, kind, regime);
       if (status !== DONE) return status;
       this.#firstPa = mmu.pa;
+      if (misaligned && mmu.requiresAlignment === true) return this.#misaligned(core, lo, hi, kind);
       if (first === sizeBytes) {
         if (core.alignmentChecked) mmu.emptyFast();
         return DONE;
@@ -135,8 +131,18 @@ export class SlowAccess {
     if (status === DONE) {
       this.#firstPa = S[ACCESS_FIRST_PA]! >>> 0;
       S[ACCESS_PHASE] = 0;
+      if (mmu.requiresAlignment === true) return this.#misaligned(core, lo, hi, kind);
     }
     return status;
+  }
+
+  #misaligned(core: Core, lo: number, hi: number, kind: typeof READ | typeof WRITE): TranslationStatus {
+    const { fault } = core.mmu;
+    fault.cause = "alignment";
+    fault.lo = lo;
+    fault.hi = hi;
+    fault.kind = kind;
+    return FAULT;
   }
 
   #read(core: Core, sizeBytes: number): void {

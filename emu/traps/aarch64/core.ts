@@ -17,6 +17,7 @@ import {
   decodeTlbi,
   FAULT,
   FETCH,
+  hexOfHalves,
   ISS_WNR,
   type PhysicalMemory,
   SUPERVISOR,
@@ -833,6 +834,17 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.mmu.setPan((words[PSTATE] & PSTATE_PAN) === 0 ? 0 : 1);
     this.updatePointLimit();
     this.host.trace(this, "trap", what, words[ELR]);
+    if (words[ELR] === words[PC] && words[ELR + 1] === words[PC + 1] && isRepeated(words)) this.#stuck();
+  }
+
+  /**
+   * An exception by the first instruction of its own vector, in the state that the vector has: the core would take it for
+   * ever, retiring nothing. (A simplification: another core's store could end that.)
+   */
+  #stuck(): void {
+    const at = hexOfHalves(this.state[PC], this.state[PC + 1]);
+    const text = `core ${this.id} takes an exception for ever at its vector ${at}\n${this.dump()}`;
+    this.host.stop({ kind: "triple-fault", text, status: 125 });
   }
 
   /** PSTATE or a system register was written: what is derived from it follows. */
@@ -873,6 +885,11 @@ function dataAbortIss(fault: AArch64TranslationFault, attr: number): number {
   const order = attr & ATTR_ORDER;
   const isAtomic = order === ATTR_LOCKED || order === ATTR_MODIFY;
   return isAtomic && fault.isReadFault ? fault.iss & ~ISS_WNR : fault.iss;
+}
+
+/** The state that took an exception is the one that the exception made. */
+function isRepeated(words: Int32Array): boolean {
+  return (words[SPSR] & 0xfff_ffff) === words[PSTATE];
 }
 
 /** ISS of a trapped MSR, MRS or System instruction: Op0 Op2 Op1 CRn Rt CRm Direction. @param id op0:op1:CRn:CRm:op2 */
