@@ -58,6 +58,8 @@ interface CoreState {
   readonly lazy: boolean;
   readonly tag: number;
   readonly root: number;
+  readonly upperTag: number;
+  readonly upperRoot: number;
   readonly condemned: number;
 }
 
@@ -66,9 +68,12 @@ interface Core {
   readonly first: number;
   readonly end: number;
   lazy: boolean;
-  /** Loaded tag and root frame; -1: none. */
+  /** Loaded tag and frame of the root; -1: none. */
   tag: number;
   root: number;
+  /** The same of the upper half of the addresses, where it has a root register of its own. */
+  upperTag: number;
+  upperRoot: number;
   /** Entries of this core that are condemned and not yet reported. */
   condemned: number;
 }
@@ -119,7 +124,8 @@ export class CoherenceLedger {
       throw new Error(`ledger: core ${core} joins as number ${this.#cores.length}`);
     const first = this.#length;
     this.#length += entries;
-    this.#cores.push({ holder, first, end: this.#length, lazy: false, tag: -1, root: -1, condemned: 0 });
+    const unloaded = { tag: -1, root: -1, upperTag: -1, upperRoot: -1 };
+    this.#cores.push({ holder, first, end: this.#length, lazy: false, ...unloaded, condemned: 0 });
     return first;
   }
 
@@ -179,18 +185,22 @@ export class CoherenceLedger {
     const state = this.#cores[core];
     state.tag = tag;
     state.root = frame;
-    if (this.#frees.state[frame] !== IN_USE && this.#options.allocations === "reported") {
-      this.#stamp();
-      const later = this.#event("load-root", 0, 0, `loads the freed table page as root under tag ${tag}`);
-      this.#report("root-loaded", frame, this.#freeEventOf(frame), later);
-    }
-    if (state.condemned > 0) this.#tagLoaded(core, tag);
+    this.#checkRoot(state, core, tag, frame);
+  }
+
+  /** The same for the root of the upper half of the addresses, where it has a register of its own. */
+  upperRootLoaded(core: number, tag: number, frame: number): void {
+    const state = this.#cores[core];
+    if (state.upperTag === tag && state.upperRoot === frame) return;
+    state.upperTag = tag;
+    state.upperRoot = frame;
+    this.#checkRoot(state, core, tag, frame);
   }
 
   /** A core switched translation off. */
   rootUnloaded(core: number): void {
-    this.#cores[core].tag = -1;
-    this.#cores[core].root = -1;
+    const state = this.#cores[core];
+    state.tag = state.root = state.upperTag = state.upperRoot = -1;
   }
 
   // For the kernel, through the machine
@@ -227,7 +237,8 @@ export class CoherenceLedger {
     }
     for (let core = 0; core < this.#cores.length; core++) {
       const state = this.#cores[core];
-      if (state.root !== frame) continue;
+      if (state.root !== frame && state.upperRoot !== frame) continue;
+      const tag = state.root === frame ? state.tag : state.upperTag;
       const earlier: LedgerEvent = {
         kind: "load-root",
         core,
@@ -235,7 +246,7 @@ export class CoherenceLedger {
         address: "",
         timeCycles: 0,
         sequence: 0,
-        text: `core ${core}${state.lazy ? ", lazy," : ""} has the page loaded as root under tag ${state.tag}`,
+        text: `core ${core}${state.lazy ? ", lazy," : ""} has the page loaded as root under tag ${tag}`,
       };
       this.#report("root-loaded", frame, earlier, this.#freeEventOf(frame));
     }
@@ -283,7 +294,14 @@ export class CoherenceLedger {
     return {
       holdings: this.#allHoldings().save(),
       frees: this.#frees.save(),
-      cores: this.#cores.map(({ lazy, tag, root, condemned }) => ({ lazy, tag, root, condemned })),
+      cores: this.#cores.map(({ lazy, tag, root, upperTag, upperRoot, condemned }) => ({
+        lazy,
+        tag,
+        root,
+        upperTag,
+        upperRoot,
+        condemned,
+      })),
       sequence: this.#sequence,
       total: this.total,
       violations: [...this.violations],
@@ -321,7 +339,18 @@ export class CoherenceLedger {
   #isReachable(holding: number): boolean {
     const h = this.#holdings;
     const context = h.context[holding];
-    return context === ANY_CONTEXT || context === this.#cores[h.core[holding]].tag;
+    if (context === ANY_CONTEXT) return true;
+    const { tag, upperTag } = this.#cores[h.core[holding]];
+    return context === tag || context === upperTag;
+  }
+
+  #checkRoot(state: Core, core: number, tag: number, frame: number): void {
+    if (this.#frees.state[frame] !== IN_USE && this.#options.allocations === "reported") {
+      this.#stamp();
+      const later = this.#event("load-root", 0, 0, `loads the freed table page as root under tag ${tag}`);
+      this.#report("root-loaded", frame, this.#freeEventOf(frame), later);
+    }
+    if (state.condemned > 0) this.#tagLoaded(core, tag);
   }
 
   #tagLoaded(core: number, tag: number): void {

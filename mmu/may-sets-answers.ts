@@ -4,6 +4,7 @@ import type { Derivation } from "./may-sets-derivation.ts";
 import type { MayFormat, MayRights } from "./may-sets-format.ts";
 import type { MayHolder } from "./may-sets-holders.ts";
 import type { StaleRecords } from "./may-sets-records.ts";
+import { SLOTS } from "./may-sets-tables.ts";
 import { ANY_CONTEXT } from "./set-array.ts";
 
 /** A translation that a core may hold. */
@@ -49,13 +50,16 @@ export class MayAnswers {
     hi: number,
     which: "all" | "globals",
   ): void {
-    const { format } = holder.core;
+    const { format } = holder;
     const derivation = this.#derivation;
-    this.#eachStart(holder, lo, hi, 1, (frame, level, rights, staleSince) => {
-      if (!derivation.walk(holder, frame, level, rights, lo, hi, 0)) return false;
-      const { attributes } = derivation;
-      if (which === "globals" && !format.isGlobal(attributes)) return false;
-      this.#add(found, holder, derivation.level, lo, hi, derivation.frame, attributes, staleSince);
+    this.#eachStart(holder, lo, hi, 1, (table, level, rights, staleSince) => {
+      let derives = derivation.walk(holder, table, level, rights, lo, hi, 0);
+      if (!derives) derives = derivation.nextOfGroup(holder, lo, hi);
+      for (; derives; derives = derivation.nextOfGroup(holder, lo, hi)) {
+        const { attributes } = derivation;
+        if (which === "globals" && !format.isGlobal(attributes)) continue;
+        this.#add(found, holder, derivation.level, lo, hi, derivation.frame, attributes, staleSince);
+      }
       return false;
     });
   }
@@ -64,7 +68,7 @@ export class MayAnswers {
   addStale(found: MayTranslation[], holder: MayHolder, lo: number, hi: number): void {
     const { level, frame, attributes, changed, next, isTable } = this.#records;
     for (let at = holder.first; at !== NOWHERE; at = next[at]!) {
-      if (isTable[at] === 1 || !this.#records.covers(holder.core.format, at, lo, hi)) continue;
+      if (isTable[at] === 1 || !this.#records.covers(holder.format, at, lo, hi)) continue;
       this.#add(found, holder, level[at]!, lo, hi, frame[at]!, attributes[at]!, changed.sequence[at]!);
     }
   }
@@ -73,7 +77,7 @@ export class MayAnswers {
   addStaleOf(found: MayTranslation[], holder: MayHolder, start: number, end: number): void {
     const records = this.#records;
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
-      if (records.isTable[at] === 1 || !records.overlaps(holder.core.format, at, start, end)) continue;
+      if (records.isTable[at] === 1 || !records.overlaps(holder.format, at, start, end)) continue;
       found.push(this.translation(holder, at));
     }
   }
@@ -92,22 +96,26 @@ export class MayAnswers {
   /** The holder may hold a translation of an address to a 4 KiB frame with at least these attributes. */
   permitsUse(holder: MayHolder, lo: number, hi: number, attributes: number, frame: number): boolean {
     const derivation = this.#derivation;
-    const { format } = holder.core;
+    const { format } = holder;
     const walked = this.#eachStart(holder, lo, hi, 1, (table, level, rights) => {
-      if (!derivation.walk(holder, table, level, rights, lo, hi, 0)) return false;
-      if (derivation.frame + offsetPages(format.shift(derivation.level), lo) !== frame) return false;
-      return format.covers(derivation.attributes, attributes);
+      let derives = derivation.walk(holder, table, level, rights, lo, hi, 0);
+      if (!derives) derives = derivation.nextOfGroup(holder, lo, hi);
+      for (; derives; derives = derivation.nextOfGroup(holder, lo, hi)) {
+        const leadsTo = derivation.frame + offsetPages(format.shift(derivation.level), lo, hi);
+        if (leadsTo === frame && format.covers(derivation.attributes, attributes)) return true;
+      }
+      return false;
     });
     return walked || this.permitsStaleUse(holder, lo, hi, attributes, frame);
   }
 
   /** The same, by a stale leaf. */
   permitsStaleUse(holder: MayHolder, lo: number, hi: number, attributes: number, frame: number): boolean {
-    const { format } = holder.core;
+    const { format } = holder;
     const records = this.#records;
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
       if (records.isTable[at] === 1 || !records.covers(format, at, lo, hi)) continue;
-      if (records.frame[at]! + offsetPages(format.shift(records.level[at]!), lo) !== frame) continue;
+      if (records.frame[at]! + offsetPages(format.shift(records.level[at]!), lo, hi) !== frame) continue;
       if (format.covers(records.attributes[at]!, attributes)) return true;
     }
     return false;
@@ -127,7 +135,7 @@ export class MayAnswers {
 
   translation(holder: MayHolder, record: number): MayTranslation {
     const records = this.#records;
-    const { format } = holder.core;
+    const { format } = holder;
     return {
       core: holder.core.id,
       tag: holder.tag,
@@ -141,26 +149,26 @@ export class MayAnswers {
     };
   }
 
-  /** Table pages at which a walk for an address may start, down to a level, until `ends` says true. */
+  /** Tables, by first slot, at which a walk for an address may start, down to a level, until `ends` says true. */
   #eachStart(
     holder: MayHolder,
     lo: number,
     hi: number,
     lowest: number,
-    ends: (frame: number, level: number, rights: number, staleSince: number) => boolean,
+    ends: (table: number, level: number, rights: number, staleSince: number) => boolean,
   ): boolean {
-    const { format } = holder.core;
-    if (holder.root >= 0 && ends(holder.root, format.levels, format.rootRights, 0)) return true;
+    const { format } = holder;
+    if (holder.root >= 0 && ends(holder.rootSlot, format.levels, format.rootRights, 0)) return true;
     const { frame, level, attributes, changed, next, isTable, verdict } = this.#records;
     for (let at = holder.first; at !== NOWHERE; at = next[at]!) {
       if (isTable[at] === 0 || verdict[at] !== LIVE || level[at]! <= lowest) continue;
       if (!this.#records.covers(format, at, lo, hi)) continue;
-      if (ends(frame[at]!, level[at]! - 1, attributes[at]!, changed.sequence[at]!)) return true;
+      if (ends(frame[at]! * SLOTS, level[at]! - 1, attributes[at]!, changed.sequence[at]!)) return true;
     }
     return false;
   }
 
-  /** Table pages to which entries of a level lead for an address, until `ends` says true. */
+  /** First frames of tables to which entries of a level lead for an address, until `ends` says true. */
   #eachTable(
     holder: MayHolder,
     lo: number,
@@ -177,7 +185,7 @@ export class MayAnswers {
     const records = this.#records;
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
       if (records.isTable[at] === 0 || records.level[at] !== level) continue;
-      if (!records.covers(holder.core.format, at, lo, hi)) continue;
+      if (!records.covers(holder.format, at, lo, hi)) continue;
       if (ends(records.frame[at]!, records.attributes[at]!)) return true;
     }
     return false;
@@ -193,7 +201,8 @@ export class MayAnswers {
     attributes: number,
     staleSince: number,
   ): void {
-    const { id, format } = holder.core;
+    const { format } = holder;
+    const { id } = holder.core;
     const shift = format.shift(level);
     const isKnown = found.some(
       (each) => each.shift === shift && each.frame === frame && each.attributes === attributes,
@@ -203,7 +212,7 @@ export class MayAnswers {
       core: id,
       tag: format.isGlobal(attributes) ? ANY_CONTEXT : holder.tag,
       lo: baseOf(format, level, lo),
-      hi,
+      hi: shift > 32 ? hi & (-1 << (shift - 32)) : hi,
       shift,
       frame,
       rights: format.rights(attributes),
@@ -213,12 +222,14 @@ export class MayAnswers {
   }
 }
 
-/** Low half of the base of a page; pages are of at most 2^31 bytes. */
+/** Low half of the base of a page. */
 function baseOf(format: MayFormat, level: number, lo: number): number {
-  return lo & (-1 << format.shift(level));
+  const shift = format.shift(level);
+  return shift < 32 ? lo & (-1 << shift) : 0;
 }
 
-/** Pages between the base of a page of 2^shift bytes, at most 2^31, and an address in it. */
-function offsetPages(shift: number, lo: number): number {
-  return (lo & ~(-1 << shift)) >>> 12;
+/** Pages between the base of a page of 2^shift bytes and an address in it. */
+function offsetPages(shift: number, lo: number, hi: number): number {
+  if (shift < 32) return (lo & ~(-1 << shift)) >>> 12;
+  return (lo >>> 12) + (shift > 32 ? hi & ~(-1 << (shift - 32)) : 0) * 0x10_0000;
 }

@@ -4,7 +4,7 @@
  */
 import { CONDEMNED, LIVE, NOWHERE } from "./ledger-store.ts";
 import type { Derivation } from "./may-sets-derivation.ts";
-import { LEAF, NOTHING, TABLE } from "./may-sets-format.ts";
+import { groupBase, LEAF, type MayFormat, NOTHING, pageFrames, TABLE } from "./may-sets-format.ts";
 import type { MayHolder } from "./may-sets-holders.ts";
 import type { MayLog } from "./may-sets-log.ts";
 import { isInside, type StaleRecords } from "./may-sets-records.ts";
@@ -15,6 +15,39 @@ export const KEEP_LEAVES = 1;
 export const KEEP_TABLES = 2;
 /** Of leaves, the global ones alone. */
 export const KEEP_GLOBALS = 4;
+
+/** Addresses that an invalidation names. */
+export interface NamedAddresses {
+  readonly lo: number;
+  readonly hi: number;
+  /** Pages of 4 KiB from there on. */
+  readonly pages: number;
+  /** Bit per level: leaves of it go, and walk-cache entries of it. */
+  readonly leaves: number;
+  readonly walks: number;
+  /** Its global translations go as well. */
+  readonly takesGlobals: boolean;
+}
+
+/**
+ * Which events an invalidation is ordered behind. It may have come before others: a walker may have read again since
+ * what a later store took away, so that stays.
+ */
+export interface InvalidationOrder {
+  /** Stores up to this event. */
+  readonly stores: number;
+  /** Unloadings of tags and roots up to this event. */
+  readonly issued: number;
+}
+
+/** Behind everything so far. */
+export const AT_ONCE: InvalidationOrder = {
+  stores: Number.POSITIVE_INFINITY,
+  issued: Number.POSITIVE_INFINITY,
+};
+
+/** Number of no event. */
+const NEVER = -1;
 
 export interface HistoryParts {
   readonly frames: number;
@@ -34,11 +67,12 @@ export class MayHistory {
   readonly #log: MayLog;
   /** The record that what is recorded now was led to by; NOWHERE: the store in hand. */
   #source: number = NOWHERE;
-  /** The address that the invalidation in hand names, and whether its global translations go as well. */
-  #hasAddress = false;
-  #lo = 0;
-  #hi = 0;
-  #takesGlobals = false;
+  /** The invalidation in hand, if it names addresses. */
+  #named: NamedAddresses | null = null;
+  /** What the invalidation in hand is ordered behind. */
+  #order: InvalidationOrder = AT_ONCE;
+  /** When what is recorded now was unloaded; NEVER: a store takes it away. */
+  #unloading: number = NEVER;
 
   constructor(parts: HistoryParts) {
     this.#frames = parts.frames;
@@ -55,20 +89,20 @@ export class MayHistory {
   outdate(slot: number, oldLo: number, oldHi: number, newLo: number, newHi: number): void {
     const derivation = this.#derivation;
     derivation.former(slot, oldLo, oldHi);
-    derivation.collect(slotFrame(slot));
-    const index = slot % SLOTS;
+    derivation.collect(slot);
     for (let i = 0; i < derivation.count; i++) {
-      const { holder, level, lo, hi, rights } = derivation.ways[i]!;
-      if (!derivation.sees(holder, slot)) continue;
-      const { format } = holder.core;
+      const { holder, level, table, lo, hi, rights } = derivation.ways[i]!;
+      if (!derivation.sees(holder, slot, level)) continue;
+      const { format } = holder;
       const meaning = format.meaning(oldLo, oldHi, level);
       if (meaning === NOTHING) continue;
+      const index = slot - table;
       const baseLo = lo | format.baseLo(index, level);
       const baseHi = hi | format.baseHi(index, level);
       if (this.#isPermanent(baseLo, baseHi)) continue;
       const frame = format.frame(oldLo, oldHi, level);
       const staysSame =
-        holder.isLoaded &&
+        derivation.seesStores(holder, level) &&
         format.meaning(newLo, newHi, level) === meaning &&
         format.frame(newLo, newHi, level) === frame;
       if (meaning === TABLE) {
@@ -79,6 +113,19 @@ export class MayHistory {
         const attributes = format.leafAttributes(rights, oldLo, oldHi);
         if (staysSame && format.covers(format.leafAttributes(rights, newLo, newHi), attributes)) continue;
         this.#addLeaf(holder, level, baseLo, baseHi, frame, attributes);
+        const group = this.#tables.hasGroups ? format.groupShift(oldLo, oldHi, level) : 0;
+        if (group > 0) {
+          this.#addGroup(
+            holder,
+            level,
+            index,
+            lo,
+            hi,
+            groupBase(format, oldLo, oldHi, level, group),
+            group,
+            attributes,
+          );
+        }
       }
     }
     derivation.present();
@@ -87,7 +134,7 @@ export class MayHistory {
   /** Slots that map a frame as their first count as records from now on, though memory still holds them. */
   recordMappings(frame: number): void {
     for (const table of this.#tables.all()) {
-      for (let index = 0; index < SLOTS; index++) {
+      for (let index = table.from; index < table.to; index++) {
         const slot = table.frame * SLOTS + index;
         const lo = this.#derivation.entryLo(slot);
         const hi = this.#derivation.entryHi(slot);
@@ -96,20 +143,21 @@ export class MayHistory {
     }
   }
 
-  /** The ways to a table page through entries that memory still holds become records. */
+  /** The ways to a table, by its first frame, through entries that memory still holds become records. */
   recordWays(frame: number): void {
     const derivation = this.#derivation;
-    derivation.collect(frame);
+    derivation.collect(frame * SLOTS);
     for (let i = 0; i < derivation.count; i++) {
-      const { holder, level, lo, hi, rights } = derivation.ways[i]!;
-      if (level < holder.core.format.levels) this.#add(holder, 1, level + 1, lo, hi, frame, rights);
+      const { holder, level, table, lo, hi, rights } = derivation.ways[i]!;
+      if (table !== frame * SLOTS) continue;
+      if (level < holder.format.levels) this.#add(holder, 1, level + 1, lo, hi, frame, rights);
     }
   }
 
   /** Leaves of some pages that stale upper entries lead to become records of their own. */
   recordLeavesBelow(holder: MayHolder, start: number, end: number): void {
     const records = this.#records;
-    const { format } = holder.core;
+    const { format } = holder;
     const ways: number[] = [];
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
       if (records.isTable[at] === 0 || records.verdict[at] !== LIVE) continue;
@@ -120,37 +168,52 @@ export class MayHistory {
 
   /** Global leaves that a loaded holder may be led to outlive its tag. */
   keepGlobals(holder: MayHolder): void {
+    this.#unloading = this.#log.sequence;
     for (const slot of this.#tables.globals) this.#recordLeaves(slot, -1, holder);
+    this.#unloading = NEVER;
   }
 
   /** What a holder may hold through its root becomes records, and the root leads nowhere any more. */
   materialise(holder: MayHolder): void {
-    const { levels, rootRights } = holder.core.format;
-    const { root } = holder;
+    const { levels, rootRights } = holder.format;
+    const { rootSlot } = holder;
     holder.root = -1;
-    this.#keepBelow(holder, root, levels, 0, 0, rootRights, KEEP_LEAVES | KEEP_TABLES);
+    this.#unloading = unloadedAt(holder);
+    this.#keepBelow(holder, rootSlot, levels, 0, 0, rootRights, KEEP_LEAVES | KEEP_TABLES);
+    this.#unloading = NEVER;
   }
 
   // What goes
 
+  /** The invalidation in hand is ordered so; until the next call. */
+  orderedBy(order: InvalidationOrder): void {
+    this.#order = order;
+  }
+
   /** Everything that a holder may hold goes, but what is global; a root that is not loaded as well. */
   empty(holder: MayHolder): void {
-    if (this.#tables.globals.size > 0 && holder.isLoaded) this.#dropWalks(holder, "all", KEEP_GLOBALS);
+    if (this.#tables.globals.size > 0 && holder.isLoaded) this.#dropAllWalks(holder, KEEP_GLOBALS);
     this.removeAll(holder);
-    if (!holder.isLoaded) holder.root = -1;
+    if (!holder.hasRoot && unloadedAt(holder) <= this.#order.issued) holder.root = -1;
   }
 
   removeAll(holder: MayHolder): void {
-    while (holder.first !== NOWHERE) this.#remove(holder, holder.first);
+    for (let at = holder.first; at !== NOWHERE; ) {
+      const next = this.#records.next[at]!;
+      if (this.#goes(at)) this.#remove(holder, at);
+      at = next;
+    }
   }
 
   /** The leaves of one address go. */
   dropLeaves(holder: MayHolder, lo: number, hi: number): void {
     const records = this.#records;
-    const { format } = holder.core;
+    const { format } = holder;
     for (let at = holder.first; at !== NOWHERE; ) {
       const next = records.next[at]!;
-      if (records.isTable[at] === 0 && records.covers(format, at, lo, hi)) this.#remove(holder, at);
+      if (records.isTable[at] === 0 && records.covers(format, at, lo, hi) && this.#goes(at)) {
+        this.#remove(holder, at);
+      }
       at = next;
     }
   }
@@ -163,26 +226,76 @@ export class MayHistory {
     globals: "globals" | "tagged",
     which: "all walks" | "address",
   ): void {
-    this.#hasAddress = true;
-    this.#lo = lo;
-    this.#hi = hi;
-    this.#takesGlobals = globals === "globals";
-    if (which === "all walks") this.#dropWalks(holder, "all", KEEP_LEAVES);
-    else this.#dropWalks(holder, "address", KEEP_LEAVES | KEEP_TABLES);
-    this.#hasAddress = false;
+    this.#named = { lo, hi, pages: 1, leaves: -1, walks: -1, takesGlobals: globals === "globals" };
+    if (which === "all walks") this.#dropAllWalks(holder, KEEP_LEAVES);
+    else this.#dropWalks(holder, lo, hi);
+    this.#named = null;
   }
 
-  #dropWalks(holder: MayHolder, which: "all" | "address", keep: number): void {
+  /** What a holder may hold for some addresses goes: leaves and walk-cache entries of the levels that are named. */
+  dropNamed(holder: MayHolder, named: NamedAddresses): void {
+    this.#named = named;
+    if (this.#isRootLost(holder, named)) this.materialise(holder);
     const records = this.#records;
-    const { format } = holder.core;
+    const going: number[] = [];
+    for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
+      if (this.#isNamed(holder.format, at, named) && this.#goes(at)) going.push(at);
+    }
+    for (const at of going) {
+      const keeps = records.isTable[at] === 1 && records.verdict[at] === LIVE;
+      if (keeps) this.#keepBelowRecord(holder, at, KEEP_LEAVES | KEEP_TABLES);
+    }
+    for (const at of going) this.#remove(holder, at);
+    this.#named = null;
+  }
+
+  /** A root that is not loaded can give up no single address: it is read no more, so what it could have led to is kept. */
+  #isRootLost(holder: MayHolder, named: NamedAddresses): boolean {
+    if (holder.hasRoot || holder.root < 0 || unloadedAt(holder) > this.#order.issued) return false;
+    return !holder.isLoaded || named.walks !== 0;
+  }
+
+  #isNamed(format: MayFormat, record: number, named: NamedAddresses): boolean {
+    const records = this.#records;
+    const levels = records.isTable[record] === 1 ? named.walks : named.leaves;
+    if ((levels & (1 << records.level[record]!)) === 0) return false;
+    if (named.pages === 1) return records.covers(format, record, named.lo, named.hi);
+    const start = pageNumber(named.lo, named.hi);
+    return records.overlaps(format, record, start, start + named.pages);
+  }
+
+  /** The invalidation in hand is ordered behind what made a record stale. */
+  #goes(record: number): boolean {
+    const { stores, issued } = this.#order;
+    const { goneAt, wasUnloaded } = this.#records;
+    return goneAt[record]! <= (wasUnloaded[record] === 1 ? issued : stores);
+  }
+
+  #dropWalks(holder: MayHolder, lo: number, hi: number): void {
+    const records = this.#records;
+    const { format } = holder;
     let going: number[] | null = null;
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
-      if (records.isTable[at] === 0) continue;
-      if (which === "address" && !records.covers(format, at, this.#lo, this.#hi)) continue;
+      if (records.isTable[at] === 0 || !records.covers(format, at, lo, hi)) continue;
       if (going === null) going = [at];
       else going.push(at);
     }
-    if (going === null) return;
+    if (going !== null) this.#removeWalks(holder, going, KEEP_LEAVES | KEEP_TABLES);
+  }
+
+  #dropAllWalks(holder: MayHolder, keep: number): void {
+    const records = this.#records;
+    let going: number[] | null = null;
+    for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
+      if (records.isTable[at] === 0 || !this.#goes(at)) continue;
+      if (going === null) going = [at];
+      else going.push(at);
+    }
+    if (going !== null) this.#removeWalks(holder, going, keep);
+  }
+
+  #removeWalks(holder: MayHolder, going: readonly number[], keep: number): void {
+    const records = this.#records;
     for (const at of going) if (records.verdict[at] === LIVE) this.#keepBelowRecord(holder, at, keep);
     for (const at of going) this.#remove(holder, at);
   }
@@ -198,47 +311,61 @@ export class MayHistory {
   #keepBelowRecord(holder: MayHolder, at: number, keep: number): void {
     const { frame, level, lo, hi, attributes } = this.#records;
     this.#source = at;
-    this.#keepBelow(holder, frame[at]!, level[at]! - 1, lo[at]!, hi[at]!, attributes[at]!, keep);
+    this.#keepBelow(holder, frame[at]! * SLOTS, level[at]! - 1, lo[at]!, hi[at]!, attributes[at]!, keep);
     this.#source = NOWHERE;
   }
 
-  /** Records what a table page permits, and the tables below it. */
+  /** Records what a table permits, by its first slot, and the tables below it. */
   #keepBelow(
     holder: MayHolder,
-    frame: number,
+    table: number,
     level: number,
     lo: number,
     hi: number,
     rights: number,
     keep: number,
   ): void {
-    if (this.#tables.get(frame) === undefined) return;
-    const { format } = holder.core;
+    if (this.#tables.get(slotFrame(table)) === undefined) return;
+    const { format } = holder;
     const derivation = this.#derivation;
-    for (let slot = frame * SLOTS; slot < (frame + 1) * SLOTS; slot++) {
+    const entries = level === format.levels ? format.rootEntries : format.tableFrames * SLOTS;
+    for (let index = 0; index < entries; index++) {
+      const slot = table + index;
       const entryLo = derivation.entryLo(slot);
       const entryHi = derivation.entryHi(slot);
       const meaning = format.meaning(entryLo, entryHi, level);
-      if (meaning === NOTHING || !derivation.sees(holder, slot)) continue;
-      const baseLo = lo | format.baseLo(slot % SLOTS, level);
-      const baseHi = hi | format.baseHi(slot % SLOTS, level);
+      if (meaning === NOTHING || !derivation.sees(holder, slot, level)) continue;
+      const baseLo = lo | format.baseLo(index, level);
+      const baseHi = hi | format.baseHi(index, level);
       if (this.#isPermanent(baseLo, baseHi)) continue;
-      const isNamed = this.#hasAddress && isInside(baseLo, baseHi, format.shift(level), this.#lo, this.#hi);
       const leadsTo = format.frame(entryLo, entryHi, level);
       if (meaning === LEAF) {
         const attributes = format.leafAttributes(rights, entryLo, entryHi);
         const isGlobal = format.isGlobal(attributes);
-        if (isNamed && (this.#takesGlobals || !isGlobal)) continue;
+        if (this.#names(format, level, baseLo, baseHi, "leaf") && (this.#named!.takesGlobals || !isGlobal))
+          continue;
         if ((keep & KEEP_GLOBALS) !== 0 && !isGlobal) continue;
         this.#keepLeaf(holder, level, baseLo, baseHi, leadsTo, attributes);
       } else {
         const below = format.combine(rights, entryLo, entryHi);
-        if ((keep & KEEP_TABLES) !== 0 && !isNamed) {
+        if ((keep & KEEP_TABLES) !== 0 && !this.#names(format, level, baseLo, baseHi, "table")) {
           this.#add(holder, 1, level, baseLo, baseHi, leadsTo, below);
         }
-        this.#keepBelow(holder, leadsTo, level - 1, baseLo, baseHi, below, keep);
+        this.#keepBelow(holder, leadsTo * SLOTS, level - 1, baseLo, baseHi, below, keep);
       }
     }
+  }
+
+  /** The invalidation in hand names an entry of a level that covers what is from this address on. */
+  #names(format: MayFormat, level: number, lo: number, hi: number, what: "leaf" | "table"): boolean {
+    const named = this.#named;
+    if (named === null) return false;
+    if (((what === "leaf" ? named.leaves : named.walks) & (1 << level)) === 0) return false;
+    const shift = format.shift(level);
+    if (named.pages === 1) return isInside(lo, hi, shift, named.lo, named.hi);
+    const first = pageNumber(lo, hi);
+    const start = pageNumber(named.lo, named.hi);
+    return first < start + named.pages && start < first + 2 ** (shift - 12);
   }
 
   /** A leaf that memory still gives the holder needs no record. */
@@ -251,10 +378,10 @@ export class MayHistory {
     attributes: number,
   ): void {
     const derivation = this.#derivation;
-    const { levels, rootRights } = holder.core.format;
+    const { levels, rootRights } = holder.format;
     if (
       holder.root >= 0 &&
-      derivation.walk(holder, holder.root, levels, rootRights, lo, hi, 0) &&
+      derivation.walk(holder, holder.rootSlot, levels, rootRights, lo, hi, 0) &&
       derivation.level === level &&
       derivation.frame === frame &&
       derivation.attributes === attributes
@@ -264,27 +391,49 @@ export class MayHistory {
   }
 
   /**
-   * Records the leaf that a slot holds, by every way that leads to it: if it maps this frame, or if it is global and
-   * the way is of this holder.
+   * Records the leaf that a slot holds, by every way that leads to it: if it maps this frame (perhaps as one of its
+   * group), or if it is global and the way is of this holder.
    */
   #recordLeaves(slot: number, frame: number, globalsOf: MayHolder | null): void {
     const derivation = this.#derivation;
     const lo = derivation.entryLo(slot);
     const hi = derivation.entryHi(slot);
-    const index = slot % SLOTS;
-    derivation.collect(slotFrame(slot));
+    derivation.collect(slot);
     for (let i = 0; i < derivation.count; i++) {
-      const { holder, level, lo: wayLo, hi: wayHi, rights } = derivation.ways[i]!;
-      const { format } = holder.core;
+      const { holder, level, table, lo: wayLo, hi: wayHi, rights } = derivation.ways[i]!;
+      const { format } = holder;
       if (globalsOf !== null && holder !== globalsOf) continue;
-      if (format.meaning(lo, hi, level) !== LEAF || !derivation.sees(holder, slot)) continue;
+      if (format.meaning(lo, hi, level) !== LEAF || !derivation.sees(holder, slot, level)) continue;
       const leadsTo = format.frame(lo, hi, level);
       const attributes = format.leafAttributes(rights, lo, hi);
-      if (globalsOf === null ? leadsTo !== frame : !format.isGlobal(attributes)) continue;
+      if (globalsOf !== null && !format.isGlobal(attributes)) continue;
+      const index = slot - table + (globalsOf === null ? (frame - leadsTo) / pageFrames(format, level) : 0);
       const baseLo = wayLo | format.baseLo(index, level);
       const baseHi = wayHi | format.baseHi(index, level);
       if (this.#isPermanent(baseLo, baseHi)) continue;
-      this.#addLeaf(holder, level, baseLo, baseHi, leadsTo, attributes);
+      this.#addLeaf(holder, level, baseLo, baseHi, globalsOf === null ? frame : leadsTo, attributes);
+    }
+  }
+
+  /** The other pages of a group, whose entry of this index was one of it; the table begins at an address. */
+  #addGroup(
+    holder: MayHolder,
+    level: number,
+    index: number,
+    lo: number,
+    hi: number,
+    firstFrame: number,
+    group: number,
+    attributes: number,
+  ): void {
+    const { format } = holder;
+    const first = index - (index % 2 ** group);
+    for (let other = first; other < first + 2 ** group; other++) {
+      if (other === index) continue;
+      const frame = firstFrame + (other - first) * pageFrames(format, level);
+      const baseLo = lo | format.baseLo(other, level);
+      const baseHi = hi | format.baseHi(other, level);
+      this.#addLeaf(holder, level, baseLo, baseHi, frame, attributes);
     }
   }
 
@@ -297,8 +446,9 @@ export class MayHistory {
     frame: number,
     attributes: number,
   ): void {
-    if (!holder.core.format.isGlobal(attributes)) this.#add(holder, 0, level, lo, hi, frame, attributes);
-    else if (holder.isLoaded) this.#add(holder.core.global, 0, level, lo, hi, frame, attributes);
+    if (!holder.format.isGlobal(attributes)) this.#add(holder, 0, level, lo, hi, frame, attributes);
+    else if (holder.isLoaded)
+      this.#add(holder.core.globals[holder.space]!, 0, level, lo, hi, frame, attributes);
   }
 
   #add(
@@ -312,6 +462,32 @@ export class MayHistory {
   ): void {
     if (frame >= this.#frames) return;
     const { sequence, writer } = this.#log;
-    this.#records.add(holder, isTable, level, lo, hi, frame, attributes, this.#source, sequence, writer);
+    const records = this.#records;
+    const record = records.add(
+      holder,
+      isTable,
+      level,
+      lo,
+      hi,
+      frame,
+      attributes,
+      this.#source,
+      sequence,
+      writer,
+    );
+    if (record === NOWHERE || this.#source !== NOWHERE) return;
+    const isStore = this.#unloading === NEVER;
+    records.goneAt[record] = isStore ? sequence : this.#unloading;
+    records.wasUnloaded[record] = isStore ? 0 : 1;
   }
+}
+
+/** When the walker last stopped reading the holder's root. */
+function unloadedAt(holder: MayHolder): number {
+  return holder.isLoaded ? holder.rootFrozenAt : holder.frozenAt;
+}
+
+/** Bits 63:12 of an address. */
+function pageNumber(lo: number, hi: number): number {
+  return (lo >>> 12) + (hi >>> 0) * 0x10_0000;
 }

@@ -56,7 +56,8 @@ export class MayLog {
   reportRecord(rule: MayRule, holder: MayHolder, record: number, later: LedgerEvent): void {
     const records = this.#records;
     records.silence(record);
-    const text = `stores to the level-${records.level[record]} entry; ${this.what(holder, record)}`;
+    const level = holder.format.levelNumber(records.level[record]!);
+    const text = `stores to the level-${level} entry; ${this.what(holder, record)}`;
     this.report(
       rule,
       holder,
@@ -64,6 +65,33 @@ export class MayLog {
       this.eventOf(records.changed, record, "store", text),
       later,
     );
+  }
+
+  /** The store in hand changes something of a live leaf of a level that it must not change at once. */
+  reportReplacement(
+    holder: MayHolder,
+    level: number,
+    lo: number,
+    hi: number,
+    oldLo: number,
+    oldHi: number,
+    what: string,
+  ): void {
+    const { format } = holder;
+    const { core, pcLo, pcHi, timeCycles } = this.writer;
+    const frame = format.frame(oldLo, oldHi, level);
+    const pc = hexPc(pcLo, pcHi);
+    const address = hexAddress(lo, hi);
+    const at = { core, pc, address, timeCycles, sequence: this.sequence };
+    const entry = `level-${format.levelNumber(level)} entry`;
+    const held = `${this.who(holder)} may hold the ${entry} that leads to 0x${frame.toString(16)}`;
+    const earlier = { ...at, kind: "fill" as const, core: holder.core.id, pc: "", text: held };
+    const later = {
+      ...at,
+      kind: "store" as const,
+      text: `changes ${what} of the live ${entry} in one store`,
+    };
+    this.report("break-before-make", holder, frame, earlier, later);
   }
 
   /** The event in hand. */
@@ -97,7 +125,7 @@ export class MayLog {
     if (records.isTable[record] === 1) {
       return `${this.who(holder)} may still be led to table page ${leadsTo}`;
     }
-    const { write, execute } = holder.core.format.rights(records.attributes[record]!);
+    const { write, execute } = holder.format.rights(records.attributes[record]!);
     return `${this.who(holder)} may still hold frame ${leadsTo} r${write ? "w" : "-"}${execute ? "x" : "-"}`;
   }
 }
@@ -145,6 +173,8 @@ function invariantOf(
       return "I2";
     case "stale-after-return":
       return later === "fault-return" ? "I7" : "I4";
+    case "break-before-make":
+      return "I7";
     case "outside-may":
       return "emulator";
     default:

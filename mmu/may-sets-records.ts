@@ -50,6 +50,9 @@ export class StaleRecords {
   readonly condemner: Uint8Array;
   /** The store that made it stale. */
   readonly changed: EventColumn;
+  /** Event after which no walker can make it again; 1: not a store, but an unloading. Set by who adds it. */
+  readonly goneAt: Float64Array;
+  readonly wasUnloaded: Uint8Array;
   /** The free or return that condemned it. */
   readonly condemned: EventColumn;
   /** Records that found no place. */
@@ -78,6 +81,8 @@ export class StaleRecords {
     this.verdict = new Uint8Array(capacity);
     this.condemner = new Uint8Array(capacity);
     this.changed = new EventColumn(capacity);
+    this.goneAt = new Float64Array(capacity);
+    this.wasUnloaded = new Uint8Array(capacity);
     this.condemned = new EventColumn(capacity);
     this.#nextOfFrame = new Int32Array(capacity);
     this.#previousOfFrame = new Int32Array(capacity);
@@ -96,6 +101,8 @@ export class StaleRecords {
       this.verdict,
       this.condemner,
       ...this.changed.arrays(),
+      this.goneAt,
+      this.wasUnloaded,
       ...this.condemned.arrays(),
       this.#nextOfFrame,
       this.#previousOfFrame,
@@ -158,8 +165,10 @@ export class StaleRecords {
         this.hi[at] === hi &&
         this.attributes[at] === attributes &&
         this.level[at] === level
-      )
+      ) {
+        if (source !== NOWHERE && this.goneAt[source]! > this.goneAt[at]!) this.#copyGone(at, source);
         return at;
+      }
     }
     let record = this.#unused;
     if (record !== NOWHERE) this.#unused = this.next[record]!;
@@ -177,7 +186,10 @@ export class StaleRecords {
     this.attributes[record] = attributes;
     this.verdict[record] = LIVE;
     if (source === NOWHERE) this.changed.put(record, sequence, context);
-    else this.changed.copy(record, this.changed, source);
+    else {
+      this.changed.copy(record, this.changed, source);
+      this.#copyGone(record, source);
+    }
     this.#nextOfFrame[record] = head;
     this.#previousOfFrame[record] = NOWHERE;
     if (head !== NOWHERE) this.#previousOfFrame[head] = record;
@@ -234,6 +246,11 @@ export class StaleRecords {
       if (this.verdict[record] === UNUSED || this.#previousOfFrame[record] !== NOWHERE) continue;
       this.#headsOf(record)[this.frame[record]!] = record;
     }
+  }
+
+  #copyGone(to: number, from: number): void {
+    this.goneAt[to] = this.goneAt[from]!;
+    this.wasUnloaded[to] = this.wasUnloaded[from]!;
   }
 
   #headsOf(record: number): Int32Array {

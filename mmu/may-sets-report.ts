@@ -9,6 +9,8 @@ import { formatEvent, type LedgerEvent } from "./ledger-report.ts";
  *   return of a call, with no invalidation between.
  * - condemned-not-lazy: a core left lazy mode while it may still hold such a translation.
  * - stale-after-return: a call or fault returned while a core may still hold the right or frame that it took away.
+ * - break-before-make: a store gave a live entry another frame, size or memory type, where the architecture wants it
+ *   broken first.
  * - outside-may: a core used a translation that the architecture does not permit: a defect of the emulator.
  */
 export type MayRule =
@@ -18,6 +20,7 @@ export type MayRule =
   | "condemned-loaded"
   | "condemned-not-lazy"
   | "stale-after-return"
+  | "break-before-make"
   | "outside-may";
 
 export interface MayViolation {

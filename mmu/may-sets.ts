@@ -28,10 +28,11 @@
  */
 import type { EventContext } from "./ledger-store.ts";
 import { MayAnswers, type MayTable, type MayTranslation } from "./may-sets-answers.ts";
+import { type BarriersState, MayBarriers, type MayInvalidation, type MayReach } from "./may-sets-barriers.ts";
 import { Derivation } from "./may-sets-derivation.ts";
 import type { MayFormat } from "./may-sets-format.ts";
-import { MayHistory } from "./may-sets-history.ts";
-import { type HoldersState, type MayHolder, MayHolders } from "./may-sets-holders.ts";
+import { AT_ONCE, MayHistory } from "./may-sets-history.ts";
+import { type HoldersState, type MayCore, MayHolders } from "./may-sets-holders.ts";
 import { MayJudge, type ReturnJudgement } from "./may-sets-judge.ts";
 import { MayLog } from "./may-sets-log.ts";
 import { MAX_STALE_RECORDS, type RecordsState, StaleRecords } from "./may-sets-records.ts";
@@ -41,6 +42,7 @@ import type { PhysicalMemory } from "./memory.ts";
 import { ANY_CONTEXT } from "./set-array.ts";
 
 export type { MayTable, MayTranslation } from "./may-sets-answers.ts";
+export type { MayInvalidation, MayReach } from "./may-sets-barriers.ts";
 export type { ReturnJudgement } from "./may-sets-judge.ts";
 export { MAX_MAY_VIOLATIONS } from "./may-sets-log.ts";
 
@@ -68,6 +70,7 @@ export interface MaySetsState {
   readonly tables: TablesState;
   readonly records: RecordsState;
   readonly holders: HoldersState;
+  readonly barriers: BarriersState;
   readonly sequence: number;
   readonly total: number;
   readonly violations: readonly MayViolation[];
@@ -82,6 +85,7 @@ export class MaySets {
   readonly #answers: MayAnswers;
   readonly #history: MayHistory;
   readonly #judge: MayJudge;
+  readonly #barriers: MayBarriers = new MayBarriers();
   readonly #log: MayLog;
   /** Slots about to be written, and what they held: slot, low and high half; so many words. */
   readonly #pending: number[] = [];
@@ -104,7 +108,17 @@ export class MaySets {
     this.#answers = new MayAnswers(records, derivation);
     const answers = this.#answers;
     this.#history = new MayHistory({ frames: ram.frames, isPermanent, tables, records, derivation, log });
-    this.#judge = new MayJudge({ tables, records, holders, history: this.#history, answers, log });
+    this.#judge = new MayJudge({
+      ram,
+      isPermanent,
+      tables,
+      records,
+      holders,
+      derivation,
+      history: this.#history,
+      answers,
+      log,
+    });
     ram.onWatchedWrite = (pa, lengthBytes) => this.#beforeWrite(pa, lengthBytes);
   }
 
@@ -136,44 +150,57 @@ export class MaySets {
 
   // For translation units
 
-  /** A core joins, in order, before anything runs. */
-  attach(core: number, format: MayFormat): void {
-    this.#holders.addCore(core, format);
-    if (core === 0) this.#tables.setFormat(format);
+  /** A core joins, in order, before anything runs, with the format of each space. */
+  attach(core: number, formats: readonly MayFormat[]): void {
+    this.#holders.addCore(core, formats);
+    if (core === 0) this.#tables.setFormats(formats);
   }
 
-  /** A core loads a root under a tag, and keeps or flushes what it holds under that tag (not global translations). */
-  rootLoaded(core: number, tag: number, root: number, flush: "keep" | "flush"): void {
+  /**
+   * A core loads the root table at a physical address for a space under a tag, and keeps or flushes what it holds under
+   * that tag (not global translations).
+   */
+  rootLoaded(core: number, space: number, tag: number, rootPa: number, flush: "keep" | "flush"): void {
     this.sync();
     const at = this.#holders.cores[core]!;
-    const before = at.loaded;
-    if (before !== null && before.tag === tag && before.root === root) {
-      if (flush === "flush") this.#history.empty(before);
+    const rootSlot = rootPa / 8;
+    const before = at.loaded[space]!;
+    if (before !== null && before.tag === tag && before.rootSlot === rootSlot) {
+      if (flush === "flush") this.#emptyTag(at, tag, space);
       return;
     }
-    if (before !== null) this.#history.keepGlobals(before);
-    const holder = this.#holders.findOrAdd(core, tag);
-    if (flush === "flush") this.#history.empty(holder);
-    else if (holder.root >= 0 && holder.root !== root) this.#history.materialise(holder);
-    if (before !== null && before !== holder) this.#freeze(before);
-    this.#tables.link(root, at.format.levels);
-    this.#holders.load(holder, root);
-    this.#judge.reportCondemned(holder, "condemned-loaded", "load-tag");
+    if (before !== null) this.#unload(at, space);
+    if (flush === "flush") this.#emptyTag(at, tag, space);
+    if (before !== null && before.tag !== tag) this.#freeze(at, space);
+    const holder = this.#holders.findOrAdd(core, tag, space, rootSlot);
+    this.#tables.linkRoot(rootSlot, space, holder.format);
+    this.#holders.load(holder, rootSlot);
+    for (const each of at.tags) {
+      if (each.tag !== tag || each.space !== space) continue;
+      each.isLoaded = true;
+      this.#judge.reportCondemned(each, "condemned-loaded", "load-tag");
+    }
   }
 
-  /** A core switches translation off, which invalidates everything. */
-  rootUnloaded(core: number): void {
+  /** A core translates a space no more: "flush": which invalidates what it holds under the tag. */
+  rootUnloaded(core: number, space: number, flush: "keep" | "flush"): void {
     this.sync();
     const at = this.#holders.cores[core]!;
-    if (at.loaded === null) return;
-    at.loaded.isLoaded = false;
-    this.#history.empty(at.loaded);
-    at.loaded = null;
+    const before = at.loaded[space]!;
+    if (before === null) return;
+    if (flush === "flush") {
+      before.isLoaded = before.hasRoot = false;
+      this.#history.empty(before);
+    } else {
+      this.#unload(at, space);
+      this.#freeze(at, space);
+    }
+    at.loaded[space] = null;
   }
 
   /**
    * A core drops the translations of one address under a tag (ANY_CONTEXT: under all), `globals` its global ones too; and
-   * of its walk caches under the tag all entries, those that a walk for the address would use, or none.
+   * of its walk caches under the tag all entries, or those that a walk for the address would use.
    */
   invalidatePage(
     core: number,
@@ -181,16 +208,18 @@ export class MaySets {
     lo: number,
     hi: number,
     globals: "globals" | "tagged",
-    walks: "all walks" | "address" | "no walks",
+    walks: "all walks" | "address",
   ): void {
     this.sync();
     const history = this.#history;
-    if (globals === "globals") history.dropLeaves(this.#holders.cores[core]!.global, lo, hi);
-    for (const holder of this.#holders.cores[core]!.tags) {
-      if (tag !== ANY_CONTEXT && holder.tag !== tag) continue;
-      if (!holder.isLoaded && holder.root >= 0) history.materialise(holder);
+    const at = this.#holders.cores[core]!;
+    const space = at.spaceOf(hi);
+    if (globals === "globals") history.dropLeaves(at.globals[space]!, lo, hi);
+    for (const holder of at.tags) {
+      if ((tag !== ANY_CONTEXT && holder.tag !== tag) || holder.space !== space) continue;
+      if (!holder.hasRoot && holder.root >= 0) history.materialise(holder);
       history.dropLeaves(holder, lo, hi);
-      if (walks !== "no walks") history.dropWalksOf(holder, lo, hi, globals, walks);
+      history.dropWalksOf(holder, lo, hi, globals, walks);
     }
   }
 
@@ -201,7 +230,62 @@ export class MaySets {
     for (const holder of at.tags) {
       if (tag === ANY_CONTEXT || holder.tag === tag) this.#history.empty(holder);
     }
-    if (globals === "globals") this.#history.removeAll(at.global);
+    if (globals === "globals") for (const holder of at.globals) this.#history.removeAll(holder);
+  }
+
+  /** A core drops what an invalidation names, here and now. */
+  invalidate(core: number, invalidation: MayInvalidation): void {
+    this.sync();
+    this.#apply(core, invalidation);
+  }
+
+  // Where an invalidation is complete at a barrier only
+
+  /**
+   * A core issues an invalidation, for itself or for all cores. It acts at some moment from here on, for each core its
+   * own, and at the latest when a barrier of the issuing core completes it; until then what it names may be held and used.
+   * It may act before stores that no barrier of that core has ordered before it.
+   */
+  invalidationIssued(core: number, invalidation: MayInvalidation, reach: MayReach): void {
+    this.sync();
+    this.#barriers.issued(core, invalidation, reach, this.#log.sequence);
+  }
+
+  /**
+   * A barrier of a core is complete: stores so far are ordered before what follows it, for the walkers that it reaches;
+   * "all": and the invalidations that the core issued are done.
+   */
+  barrierCompleted(core: number, reach: MayReach, waitsFor: "stores" | "all"): void {
+    this.sync();
+    this.#barriers.completed(core, reach, this.#log.sequence);
+    if (waitsFor === "stores") return;
+    for (const each of this.#barriers.take(core, reach)) {
+      const cores = each.reach === "local" ? [core] : this.#holders.cores.map(({ id }) => id);
+      for (const other of cores) {
+        const stores = other === core ? each.orderedHere : each.orderedEverywhere;
+        this.#history.orderedBy({ stores, issued: each.sequence });
+        this.#apply(other, each.invalidation);
+      }
+    }
+    this.#history.orderedBy(AT_ONCE);
+  }
+
+  #apply(core: number, invalidation: MayInvalidation): void {
+    const { scope, tag, takesGlobals } = invalidation;
+    const history = this.#history;
+    const at = this.#holders.cores[core]!;
+    if (scope === "context") {
+      for (const holder of at.tags) if (tag === ANY_CONTEXT || holder.tag === tag) history.empty(holder);
+      if (takesGlobals) for (const holder of at.globals) history.removeAll(holder);
+      return;
+    }
+    const space = at.spaceOf(invalidation.hi);
+    if (takesGlobals) history.dropNamed(at.globals[space]!, invalidation);
+    for (const holder of at.tags) {
+      if ((tag === ANY_CONTEXT || holder.tag === tag) && holder.space === space) {
+        history.dropNamed(holder, invalidation);
+      }
+    }
   }
 
   /**
@@ -211,11 +295,15 @@ export class MaySets {
   used(core: number, tag: number, lo: number, hi: number, attributes: number, frame: number): void {
     if (this.#options.isPermanent(lo, hi)) return;
     this.sync();
-    const { global } = this.#holders.cores[core]!;
-    const holder = this.#holders.find(core, tag);
-    if (holder !== null && this.#answers.permitsUse(holder, lo, hi, attributes, frame)) return;
+    const at = this.#holders.cores[core]!;
+    const space = at.spaceOf(hi);
+    const global = at.globals[space]!;
+    for (const holder of at.tags) {
+      if (holder.tag !== tag || holder.space !== space) continue;
+      if (this.#answers.permitsUse(holder, lo, hi, attributes, frame)) return;
+    }
     if (this.#answers.permitsStaleUse(global, lo, hi, attributes, frame)) return;
-    this.#judge.reportUse(holder ?? global, frame, lo, hi, "translation");
+    this.#judge.reportUse(at.loaded[space] ?? global, frame, lo, hi, "translation");
   }
 
   /** Self-check: a walk for (lo, hi) starts at a walk-cache entry of a level, which leads to this table. */
@@ -230,9 +318,13 @@ export class MaySets {
   ): void {
     if (this.#options.isPermanent(lo, hi)) return;
     this.sync();
-    const holder = this.#holders.find(core, tag);
-    if (holder !== null && this.#answers.permitsWalk(holder, lo, hi, level, rights, frame)) return;
-    this.#judge.reportUse(holder ?? this.#holders.cores[core]!.global, frame, lo, hi, "walk-cache entry");
+    const at = this.#holders.cores[core]!;
+    const space = at.spaceOf(hi);
+    for (const holder of at.tags) {
+      if (holder.tag !== tag || holder.space !== space) continue;
+      if (this.#answers.permitsWalk(holder, lo, hi, level, rights, frame)) return;
+    }
+    this.#judge.reportUse(at.loaded[space] ?? at.globals[space]!, frame, lo, hi, "walk-cache entry");
   }
 
   // For the kernel, through the ledger
@@ -262,8 +354,10 @@ export class MaySets {
     const at = this.#holders.cores[core]!;
     if (!at.isLazy) return;
     at.isLazy = false;
-    if (at.loaded !== null) this.#judge.reportCondemned(at.loaded, "condemned-not-lazy", "leave-lazy");
-    this.#judge.reportCondemned(at.global, "condemned-not-lazy", "leave-lazy");
+    for (const holder of at.tags) {
+      if (holder.isLoaded) this.#judge.reportCondemned(holder, "condemned-not-lazy", "leave-lazy");
+    }
+    for (const holder of at.globals) this.#judge.reportCondemned(holder, "condemned-not-lazy", "leave-lazy");
   }
 
   /**
@@ -280,27 +374,34 @@ export class MaySets {
   /** What a core may hold for an address under a tag, globals included; each translation once. */
   permits(core: number, tag: number, lo: number, hi: number): MayTranslation[] {
     this.sync();
-    const { loaded, global } = this.#holders.cores[core]!;
+    const at = this.#holders.cores[core]!;
+    const space = at.spaceOf(hi);
     const found: MayTranslation[] = [];
-    const holder = this.#holders.find(core, tag);
-    if (holder !== null) {
-      this.#answers.addWalks(found, holder, lo, hi, "all");
-      this.#answers.addStale(found, holder, lo, hi);
+    for (const holder of at.tags) {
+      if (holder.space !== space) continue;
+      if (holder.tag === tag) {
+        this.#answers.addWalks(found, holder, lo, hi, "all");
+        this.#answers.addStale(found, holder, lo, hi);
+      } else if (holder.isLoaded) {
+        // What is global and found under the loaded tag serves under every tag.
+        this.#answers.addWalks(found, holder, lo, hi, "globals");
+      }
     }
-    // What is global and found under the loaded tag serves under every tag.
-    if (loaded !== null && loaded !== holder) this.#answers.addWalks(found, loaded, lo, hi, "globals");
-    this.#answers.addStale(found, global, lo, hi);
+    this.#answers.addStale(found, at.globals[space]!, lo, hi);
     return found;
   }
 
   /** Table pages to which a core's walker may be led for an address under a tag, from the root down. */
   walkPermits(core: number, tag: number, lo: number, hi: number): MayTable[] {
     this.sync();
-    const holder = this.#holders.find(core, tag);
+    const at = this.#holders.cores[core]!;
+    const space = at.spaceOf(hi);
     const found: MayTable[] = [];
-    if (holder === null) return found;
-    for (let level = holder.core.format.levels; level >= 2; level--) {
-      this.#answers.addTables(found, holder, lo, hi, level);
+    for (let level = at.formats[space]!.levels; level >= 2; level--) {
+      for (const holder of at.tags) {
+        if (holder.tag !== tag || holder.space !== space) continue;
+        this.#answers.addTables(found, holder, lo, hi, level);
+      }
     }
     return found;
   }
@@ -319,10 +420,10 @@ export class MaySets {
   /** Cores and tags that have a root loaded, or had and were not flushed since. */
   holdersOf(root: number): MayUser[] {
     this.sync();
-    return this.#holders.ofRoot(root).map(({ core, tag, isLoaded }) => ({
+    return this.#holders.ofRoot(root).map(({ core, tag, hasRoot }) => ({
       core: core.id,
       tag,
-      use: !isLoaded ? "frozen" : core.isLazy ? "lazy" : "loaded",
+      use: !hasRoot ? "frozen" : core.isLazy ? "lazy" : "loaded",
     }));
   }
 
@@ -356,24 +457,47 @@ export class MaySets {
   }
 
   #store(slot: number, oldLo: number, oldHi: number): void {
-    const { format } = this.#holders.cores[0]!;
     const lo = this.#ram.i32[slot * 2]!;
     const hi = this.#ram.i32[slot * 2 + 1]!;
-    if (format.isSame(oldLo, oldHi, lo, hi)) return;
-    const wasCacheable = format.isCacheable(oldLo, oldHi);
-    if (!wasCacheable && !format.isCacheable(lo, hi)) return;
     const table = this.#tables.get(slotFrame(slot));
     if (table === undefined) return;
+    const index = slot % SLOTS;
+    if (index < table.from || index >= table.to) return;
+    if (this.#tables.isSame(table, oldLo, oldHi, lo, hi)) return;
+    const wasCacheable = this.#tables.isCacheable(table, oldLo, oldHi);
+    if (!wasCacheable && !this.#tables.isCacheable(table, lo, hi)) return;
     this.#log.sequence++;
-    if (wasCacheable) this.#history.outdate(slot, oldLo, oldHi, lo, hi);
-    this.#tables.change(table, slot % SLOTS, oldLo, oldHi, this.#log.sequence);
+    if (wasCacheable) {
+      this.#history.outdate(slot, oldLo, oldHi, lo, hi);
+      this.#judge.replaced(slot, oldLo, oldHi, lo, hi);
+    }
+    this.#tables.change(table, index, oldLo, oldHi, this.#log.sequence);
   }
 
-  /** A tag is loaded no more; its global leaves have been recorded. */
-  #freeze(holder: MayHolder): void {
-    holder.isLoaded = false;
+  /** The root of a space is about to be read no more. */
+  #unload(at: MayCore, space: number): void {
+    for (const holder of at.tags)
+      if (holder.space === space && holder.isLoaded) this.#history.keepGlobals(holder);
+    const before = at.loaded[space]!;
+    before.hasRoot = false;
+    before.rootFrozenAt = this.#log.sequence;
+  }
+
+  /** The tag of a space is loaded no more; its global leaves have been recorded. */
+  #freeze(at: MayCore, space: number): void {
     this.#log.sequence++;
-    holder.frozenAt = this.#log.sequence;
+    for (const holder of at.tags) {
+      if (holder.space !== space || !holder.isLoaded) continue;
+      holder.isLoaded = false;
+      holder.frozenAt = this.#log.sequence;
+      if (holder === at.loaded[space]) holder.rootFrozenAt = this.#log.sequence;
+    }
+  }
+
+  #emptyTag(at: MayCore, tag: number, space: number): void {
+    for (const holder of at.tags) {
+      if (holder.tag === tag && holder.space === space) this.#history.empty(holder);
+    }
   }
 
   // State
@@ -385,6 +509,7 @@ export class MaySets {
       tables: this.#tables.save(),
       records: this.#records.save(),
       holders: this.#holders.save(),
+      barriers: this.#barriers.save(),
       sequence: this.#log.sequence,
       total: this.#log.total,
       violations: [...this.#log.violations],
@@ -401,6 +526,7 @@ export class MaySets {
     this.#base = state;
     this.#records.restore(state.records);
     this.#holders.restore(state.holders);
+    this.#barriers.restore(state.barriers);
     const log = this.#log;
     log.sequence = state.sequence;
     log.total = state.total;

@@ -4,4 +4,8 @@ export * from "./descriptors.ts";
 export * from "./fault.ts";
 export { type AArch64TranslationProfile, NEOVERSE_N1, NEOVERSE_N1_MINIATURE } from "./profiles.ts";
 export * from "./tlbi.ts";
-export { type AArch64TranslationOptions, AArch64TranslationUnit } from "./translation-unit.ts";
+export {
+  type AArch64TranslationOptions,
+  AArch64TranslationUnit,
+  type DsbOption,
+} from "./translation-unit.ts";

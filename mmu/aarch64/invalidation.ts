@@ -6,7 +6,7 @@
  */
 
 import type { Adversary } from "../adversary.ts";
-import type { MaySets } from "../may-sets.ts";
+import type { MayInvalidation } from "../may-sets.ts";
 import { ANY_CONTEXT } from "../set-array.ts";
 import type { TranslationObserver } from "../translation.ts";
 import { type AArch64Caches, ALL_SIZES, sizeBit } from "./caches.ts";
@@ -23,7 +23,6 @@ export interface InvalidationParts {
   readonly observer: TranslationObserver | null;
   /** Hears of the addresses; null: the policy is another one. */
   readonly adversary: Adversary | null;
-  readonly maySets: MaySets | null;
 }
 
 export class Invalidation {
@@ -33,7 +32,6 @@ export class Invalidation {
   readonly #caches: AArch64Caches;
   readonly #observer: TranslationObserver | null;
   readonly #adversary: Adversary | null;
-  readonly #maySets: MaySets | null;
 
   constructor(parts: InvalidationParts) {
     this.#core = parts.core;
@@ -42,11 +40,10 @@ export class Invalidation {
     this.#caches = parts.caches;
     this.#observer = parts.observer;
     this.#adversary = parts.adversary;
-    this.#maySets = parts.maySets;
   }
 
-  /** Returns how many entries went. */
-  apply(operation: TlbiOperation): number {
+  /** Drops what an operation names from the structures; returns how many entries went. */
+  drop(operation: TlbiOperation): number {
     const words = this.#words;
     const dropped = this.#drop(operation);
     words[S_WALK + W_PHASE] = PHASE_IDLE;
@@ -55,39 +52,70 @@ export class Invalidation {
     return dropped;
   }
 
-  #drop(operation: TlbiOperation): number {
-    const { scope, lo, hi, pages } = operation;
-    const words = this.#words;
-    if (scope === "all") {
-      this.#maySets?.invalidateContext(this.#core, ANY_CONTEXT, "globals");
-      return this.#caches.dropAll();
+  /** An operation as the may-sets have it; null: it need not drop anything. */
+  describe(operation: TlbiOperation): MayInvalidation | null {
+    const { lo, hi, pages } = operation;
+    const tag = this.#tagOf(operation);
+    if (operation.scope !== "address") {
+      return {
+        scope: "context",
+        tag,
+        lo,
+        hi,
+        pages,
+        leaves: 0,
+        walks: 0,
+        takesGlobals: operation.scope === "all",
+      };
     }
-    const asid = operation.asid === ANY_ASID ? ANY_CONTEXT : operation.asid & asidMask(words, this.#asidBits);
-    if (scope === "asid") {
-      this.#maySets?.invalidateContext(this.#core, asid, "tagged");
-      return this.#caches.dropAsid(asid);
-    }
-    const granule = words[S_RANGES + (hi < 0 ? RANGE_WORDS : 0) + R_GRANULE] as GranuleShift;
-    if (operation.granule !== 0 && operation.granule !== granule) return 0;
-    let sizes = ALL_SIZES;
-    let below = operation.levels === "last" ? 0 : 3;
-    if (operation.hintedLevel >= 0) {
-      const [single, group] = leafShifts(granule, operation.hintedLevel);
-      sizes = sizeBit(single) | sizeBit(group);
-      below = Math.min(below, operation.hintedLevel);
-    }
-    if (this.#maySets !== null && hi >= 0) this.#tell(this.#maySets, operation, asid);
-    if (pages > 1) return this.#caches.dropRange(lo, hi, pages, asid, sizes, below);
-    return this.#caches.dropPage(lo, hi, asid, sizes) + this.#caches.dropWalk(lo, hi, asid, granule, below);
+    const reach = this.#reach(operation);
+    if (reach === null) return null;
+    const leaves = operation.hintedLevel < 0 ? -1 : 1 << (4 - operation.hintedLevel);
+    // Levels count from the leaf table here: lookup levels 0 … below - 1 are 4 … 5 - below.
+    const walks = -1 << (5 - reach.below);
+    return {
+      scope: "addresses",
+      tag,
+      lo,
+      hi,
+      pages,
+      leaves,
+      walks: reach.below === 0 ? 0 : walks,
+      takesGlobals: true,
+    };
   }
 
-  /** May-sets go by pages, and take a level hint that is right for granted. */
-  #tell(maySets: MaySets, operation: TlbiOperation, asid: number): void {
-    const walks = operation.levels === "last" ? "no walks" : "address";
-    const first = (operation.lo >>> 12) + operation.hi * 0x10_0000;
-    for (let page = first; page < first + operation.pages; page++) {
-      const hi = Math.floor(page / 0x10_0000);
-      maySets.invalidatePage(this.#core, asid, (page % 0x10_0000) << 12, hi, "globals", walks);
-    }
+  #drop(operation: TlbiOperation): number {
+    const { scope, lo, hi, pages } = operation;
+    if (scope === "all") return this.#caches.dropAll();
+    const tag = this.#tagOf(operation);
+    if (scope === "asid") return this.#caches.dropAsid(tag);
+    const reach = this.#reach(operation);
+    if (reach === null) return 0;
+    const { granule, sizes, below } = reach;
+    if (pages > 1) return this.#caches.dropRange(lo, hi, pages, tag, sizes, below);
+    return this.#caches.dropPage(lo, hi, tag, sizes) + this.#caches.dropWalk(lo, hi, tag, granule, below);
   }
+
+  #tagOf(operation: TlbiOperation): number {
+    if (operation.asid === ANY_ASID) return ANY_CONTEXT;
+    return operation.asid & asidMask(this.#words, this.#asidBits);
+  }
+
+  /** Sizes of the leaves that an operation by address drops, and the level below the walk-cache entries that it drops. */
+  #reach({ hi, granule: named, hintedLevel, levels }: TlbiOperation): Reach | null {
+    const granule = this.#words[S_RANGES + (hi < 0 ? RANGE_WORDS : 0) + R_GRANULE] as GranuleShift;
+    if (named !== 0 && named !== granule) return null;
+    const below = levels === "last" ? 0 : 3;
+    if (hintedLevel < 0) return { granule, sizes: ALL_SIZES, below };
+    const [single, group] = leafShifts(granule, hintedLevel);
+    return { granule, sizes: sizeBit(single) | sizeBit(group), below: Math.min(below, hintedLevel) };
+  }
+}
+
+interface Reach {
+  readonly granule: GranuleShift;
+  /** Mask over AARCH64_LEAF_SHIFTS. */
+  readonly sizes: number;
+  readonly below: number;
 }

@@ -9,8 +9,12 @@ import { deriveControls } from "./controls.ts";
 import { SCTLR_A, SCTLR_HI_EPAN, SCTLR_M, SCTLR_WXN } from "./descriptors.ts";
 import {
   PHASE_IDLE,
+  R_BASE_FAULT,
   R_BASE_HI,
   R_BASE_LO,
+  R_INPUT_BITS,
+  R_NO_WALK,
+  RANGE_WORDS,
   S_ASID,
   S_ON,
   S_PAN,
@@ -19,7 +23,6 @@ import {
   S_WALK,
   W_PHASE,
 } from "./layout.ts";
-import { isFollowed } from "./may-format.ts";
 import type { AArch64TranslationProfile } from "./profiles.ts";
 import { deriveRights } from "./rights.ts";
 
@@ -74,24 +77,27 @@ export class TranslationRegisters {
     deriveControls(words, this.#profile);
     this.#keeper.empty();
     words[S_WALK + W_PHASE] = PHASE_IDLE;
-    if (this.#ledger !== null) this.#reportRoot(this.#ledger);
+    if (this.#ledger !== null) this.#reportRoots(this.#ledger);
   }
 
-  /** The ledger and the may-sets follow one root, that of TTBR0_EL1: the kernel's own table is never freed. */
-  #reportRoot(ledger: CoherenceLedger): void {
+  /** Roots and their tag; a half whose walks are off has none. Nothing is invalidated. */
+  #reportRoots(ledger: CoherenceLedger): void {
     const words = this.#words;
     const { maySets } = ledger;
-    if (words[S_ON] === 0) {
-      maySets?.rootUnloaded(this.#core);
-      ledger.rootUnloaded(this.#core);
-      return;
+    const asid = words[S_ASID];
+    if (words[S_ON] === 0) ledger.rootUnloaded(this.#core);
+    for (let half = 0; half < 2; half++) {
+      const r = S_RANGES + half * RANGE_WORDS;
+      const isWalked = words[S_ON] !== 0 && words[r + R_INPUT_BITS] !== 0;
+      if (!isWalked || words[r + R_NO_WALK] !== 0 || words[r + R_BASE_FAULT] !== 0) {
+        maySets?.rootUnloaded(this.#core, half, "keep");
+        continue;
+      }
+      const base = (words[r + R_BASE_LO] >>> 0) + words[r + R_BASE_HI] * 2 ** 32;
+      maySets?.rootLoaded(this.#core, half, asid, base, "keep");
+      const frame = Math.floor(base / 4096);
+      if (half === 0) ledger.rootLoaded(this.#core, asid, frame);
+      else ledger.upperRootLoaded(this.#core, asid, frame);
     }
-    const base = (words[S_RANGES + R_BASE_LO] >>> 0) + words[S_RANGES + R_BASE_HI] * 2 ** 32;
-    const frame = Math.floor(base / 4096);
-    if (maySets !== null && !isFollowed(words)) {
-      throw new Error("may-sets: TCR_EL1.T0SZ and TG0 give no 4 KiB tables that are full");
-    }
-    maySets?.rootLoaded(this.#core, words[S_ASID], frame, "keep");
-    ledger.rootLoaded(this.#core, words[S_ASID], frame);
   }
 }

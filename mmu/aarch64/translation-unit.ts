@@ -89,6 +89,9 @@ import { isPermitted } from "./rights.ts";
 import type { TlbiOperation } from "./tlbi.ts";
 import { Walker } from "./walker.ts";
 
+/** A DSB by its shareability domain and, with "st", for stores alone. */
+export type DsbOption = "ish" | "ishst" | "nsh" | "nshst";
+
 export interface AArch64TranslationOptions {
   readonly core: number;
   readonly profile: AArch64TranslationProfile;
@@ -155,7 +158,8 @@ export class AArch64TranslationUnit implements TranslationUnit {
     this.#budget = options.budget;
     this.#ledger = ledger;
     this.#maySets = ledger === null ? null : ledger.maySets;
-    this.#maySets?.attach(core, new AArch64MayFormat(state));
+    const formats = [new AArch64MayFormat(state, 0, profile), new AArch64MayFormat(state, 1, profile)];
+    this.#maySets?.attach(core, formats);
     this.#selfCheck = this.#maySets?.checksUses === true ? this.#maySets : null;
     this.#isAdversarial = options.policy === "adversarial";
     this.#keeper = new FastKeeper(state, 0);
@@ -183,7 +187,6 @@ export class AArch64TranslationUnit implements TranslationUnit {
       caches: this.#caches,
       observer,
       adversary: this.#isAdversarial ? this.#adversary : null,
-      maySets: this.#maySets,
     });
     this.#registers = new TranslationRegisters({ core, words: state, keeper: this.#keeper, ledger, profile });
   }
@@ -265,6 +268,11 @@ export class AArch64TranslationUnit implements TranslationUnit {
     return this.#mairByte(this.#attributes);
   }
 
+  /** Device memory: an unaligned access is an alignment fault. */
+  get requiresAlignment(): boolean {
+    return (this.memoryAttribute & 0xf0) === 0;
+  }
+
   /** SH: 0 Non-shareable, 2 Outer, 3 Inner Shareable; with stage 1 off 2. */
   get shareability(): number {
     return this.#attributes < 0 ? 2 : (this.#attributes >>> ATTRIBUTE_SH_SHIFT) & 3;
@@ -329,9 +337,41 @@ export class AArch64TranslationUnit implements TranslationUnit {
 
   // Invalidation
 
-  /** Drops what a TLBI names from this core's structures, now; returns how many entries went. */
+  /**
+   * A TLBI in one: it is issued, acts on this core and is complete, which is what a core without neighbours can tell of
+   * TLBI and DSB together. Returns how many entries went.
+   */
   invalidate(operation: TlbiOperation): number {
-    return this.#invalidation.apply(operation);
+    const invalidation = this.#maySets === null ? null : this.#invalidation.describe(operation);
+    if (invalidation !== null) this.#maySets!.invalidate(this.core, invalidation);
+    return this.#invalidation.drop(operation);
+  }
+
+  /**
+   * This core executes a TLBI: may-sets hear of it, nothing is dropped. Then every core that it names, this one among
+   * them, drops() at its own moment, and a DSB of this core completes it: until then what it names may be used.
+   */
+  issue(operation: TlbiOperation): void {
+    if (this.#maySets === null) return;
+    const invalidation = this.#invalidation.describe(operation);
+    if (invalidation === null) return;
+    const reach = operation.shareability === "local" ? "local" : "everywhere";
+    this.#maySets.invalidationIssued(this.core, invalidation, reach);
+  }
+
+  /** A TLBI that some core issued acts on this one; returns how many entries went. */
+  drop(operation: TlbiOperation): number {
+    return this.#invalidation.drop(operation);
+  }
+
+  /**
+   * A DSB of this core is complete. Those for stores alone order them before a TLBI that follows, but complete no TLBI;
+   * SY and OSH are like ISH here, and the forms for loads do neither.
+   */
+  barrierCompleted(option: DsbOption): void {
+    const reach = option === "ish" || option === "ishst" ? "everywhere" : "local";
+    const waitsFor = option === "ishst" || option === "nshst" ? "stores" : "all";
+    this.#maySets?.barrierCompleted(this.core, reach, waitsFor);
   }
 
   // Speculation

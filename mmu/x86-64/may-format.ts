@@ -50,6 +50,11 @@ const ATTRIBUTES_MASK: number = RIGHTS_MASK | ATTRIBUTE_D | (15 << ATTRIBUTE_KEY
 
 export class X86MayFormat implements MayFormat {
   readonly rootRights: number = ATTRIBUTE_RW | ATTRIBUTE_US;
+  readonly rootEntries: number = 512;
+  readonly tableFrames: number = 1;
+  readonly leafShifts: readonly number[] = [12, 21, 30];
+  /** Any change of a live entry is defined: 4.10.2.3 recommends to clear it first, no more. */
+  readonly replacement: null = null;
   readonly #words: Int32Array;
 
   /** @param words the core's translation state */
@@ -63,6 +68,10 @@ export class X86MayFormat implements MayFormat {
 
   shift(level: number): number {
     return levelShift(level);
+  }
+
+  levelNumber(level: number): number {
+    return level;
   }
 
   index(lo: number, hi: number, level: number): number {
@@ -93,6 +102,10 @@ export class X86MayFormat implements MayFormat {
 
   frame(lo: number, hi: number, level: number): number {
     return level > 1 && (lo & PTE_PS) !== 0 ? entryFrame(lo & ~PTE_PAT_LARGE, hi) : entryFrame(lo, hi);
+  }
+
+  groupShift(): number {
+    return 0;
   }
 
   combine(rights: number, lo: number, hi: number): number {

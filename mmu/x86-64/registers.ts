@@ -124,8 +124,9 @@ export class TranslationRegisters {
     const maySets = this.#ledger === null ? null : this.#ledger.maySets;
     if (maySets === null) return;
     const words = this.#words;
-    if (words[S_LEVELS] === 0) maySets.rootUnloaded(this.#core);
-    else maySets.rootLoaded(this.#core, words[S_PCID], entryFrame(words[S_CR3_LO], words[S_CR3_HI]), flush);
+    const root = entryFrame(words[S_CR3_LO], words[S_CR3_HI]) * 4096;
+    if (words[S_LEVELS] === 0) maySets.rootUnloaded(this.#core, 0, "flush");
+    else maySets.rootLoaded(this.#core, 0, words[S_PCID], root, flush);
   }
 
   #reportRoot(ledger: CoherenceLedger): void {

@@ -149,7 +149,7 @@ export class X86TranslationUnit implements TranslationUnit {
     this.#observer = observer;
     this.#ledger = ledger;
     this.#maySets = ledger === null ? null : ledger.maySets;
-    this.#maySets?.attach(core, new X86MayFormat(state));
+    this.#maySets?.attach(core, [new X86MayFormat(state)]);
     this.#selfCheck = this.#maySets?.checksUses === true ? this.#maySets : null;
     this.#isAdversarial = options.policy === "adversarial";
     this.#stlbHitCycles = profile.stlbHitCycles;
