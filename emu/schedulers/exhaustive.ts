@@ -20,15 +20,16 @@
  * Sleep sets are not used. What sleeps is skipped where a conflict asks for it, and with it the conflicts that its own
  * continuation would have shown; random programs with interrupts lose final states that way.
  *
- * Interrupts. Accepting one makes the core execute its handler, so what matters is where between the other events of its
- * own core it lands. Two places differ only if an event between them touches what the handler touches, or changes
- * the interrupt mask, the phase or the task of the core. What handlers touch is learned; as long as that grows, the
- * search is begun again (`isSettled`).
- *
- * The paper has no interrupts, and its proof does not cover them. Against the full search of 1,500 random programs to 0, 1
- * and 2 preemptions, nothing was missing where no interrupts are sent; of the searches of programs that are dense with
- * messages, about two in a thousand lacked one final state. So "complete" means for scenarios with interrupts: but for
- * rare orders of several messages to one core.
+ * Interrupts. The paper has none; here one is an agent of its own that takes its core away from what ran there. What
+ * matters is where between the other events of its own core it lands. Two places differ only if an event between them
+ * touches what the handler touches, or changes the interrupt mask, the phase or the task of the core: a *barrier*. What
+ * handlers touch is learned; as long as that grows, the search is begun again (`isSettled`). So an acceptance conflicts with
+ * - the barriers of its core. Where it could have come before one, it is tried there; where no message had come yet,
+ *   every core that sent one after it is;
+ * - every message to its core: had it come before the message, the message would have been the next interrupt's. Where the
+ *   core still had the interrupt before in hand, the core itself is tried.
+ * A handler's event comes earlier if its interrupt does, or the messages that it answers. And the predecessor of an event
+ * (step 2) is the last one of the same level: handlers that ran in between held it up, and it could have preceded them.
  */
 import { ConflictIndex } from "./conflict-index.ts";
 import {
@@ -84,8 +85,8 @@ interface Point {
   previous: number;
   /** The interrupt in whose handler the event lies. */
   accepted: number;
-  /** Of an interrupt: the event that sent it. */
-  sent: number;
+  /** The last event of its core before it that an interrupt in between does not belong to. */
+  predecessor: number;
   /** Cores that the event sent an interrupt to, as bits. */
   sends: number;
   /** An interrupt of its core does not commute with the event. */
@@ -248,7 +249,7 @@ export class Exhaustive implements Strategy {
       block: 0,
       previous: NO_EVENT,
       accepted: NO_EVENT,
-      sent: NO_EVENT,
+      predecessor: NO_EVENT,
       sends: 0,
       isBarrier: false,
       from: this.#index.count,
@@ -263,7 +264,7 @@ export class Exhaustive implements Strategy {
     point.done |= 1 << agent;
     point.sends = 0;
     point.isBarrier = false;
-    point.accepted = point.sent = NO_EVENT;
+    point.accepted = point.predecessor = NO_EVENT;
     const begins = !point.holds || (isCore(agent) && coreOf(agent) !== point.last);
     point.block = begins || at === 0 ? at : this.#points[at - 1]!.block;
   }
@@ -315,9 +316,21 @@ export class Exhaustive implements Strategy {
           before === undefined || isCore(before.agent) ? (before?.accepted ?? NO_EVENT) : previous;
         this.#learn(point, core);
       }
+      point.predecessor = this.#predecessorOf(point);
       point.isBarrier = this.#isBarrier || this.#touchesHandled(point, core);
       if (this.#options.reduction === "bounded") this.#findConflicts(at, point);
     }
+  }
+
+  /** Past the handlers that ran in between. */
+  #predecessorOf({ accepted, previous }: Point): number {
+    let event = previous;
+    while (event > accepted) {
+      const point = this.#points[event]!;
+      if (isCore(point.agent) && point.accepted === accepted) break;
+      event = point.previous;
+    }
+    return event;
   }
 
   #learn({ from, to }: Point, core: number): void {
@@ -349,8 +362,8 @@ export class Exhaustive implements Strategy {
     }
     const index = this.#index;
     const own = coreOf(point.agent);
-    if (point.isBarrier) this.#findInterrupts(point, own);
-    if (point.sends !== 0) this.#findMerged(at, point, own);
+    if (point.isBarrier) this.#findInterrupts(point);
+    if (point.sends !== 0) this.#findMerged(at, point);
     for (let entry = point.from; entry < point.to; entry++) {
       const found = this.#isFound.fill(0);
       let left = found.length - 1;
@@ -360,7 +373,7 @@ export class Exhaustive implements Strategy {
         const core = coreOf(this.#points[event]!.agent);
         if (core !== own && found[core] === 0) {
           this.#ask(event, own, point.accepted);
-          if (event < point.previous) {
+          if (event < point.predecessor) {
             found[core] = 1;
             left--;
           }
@@ -370,79 +383,102 @@ export class Exhaustive implements Strategy {
     }
   }
 
-  /** The event may have been held up by an interrupt: the last ones before it on its core that it could have preceded. */
-  #findInterrupts({ accepted, previous }: Point, core: number): void {
-    let isFound = false;
+  /** Interrupts that held the event up: those that came after its predecessor, and the last one before that. */
+  #findInterrupts({ agent, accepted, previous, predecessor }: Point): void {
     for (let event = previous; event > accepted; event = this.#points[event]!.previous) {
-      const point = this.#points[event]!;
-      if (!isCore(point.agent)) {
-        this.#ask(event, core, NO_EVENT);
-        isFound = true;
-      } else if (isFound && point.accepted === accepted) return;
+      if (isCore(this.#points[event]!.agent)) continue;
+      this.#ask(event, coreOf(agent), NO_EVENT);
+      if (event < predecessor) return;
     }
   }
 
-  /** The event sends an interrupt: had it come before the target's last acceptance, the two would have been one. */
-  #findMerged(at: number, { sends, previous, accepted }: Point, own: number): void {
+  /** The event sends an interrupt: had it come before an acceptance at the target, the two would have been one. */
+  #findMerged(at: number, { agent, sends, predecessor, accepted }: Point): void {
     for (let left = sends; left !== 0; left &= left - 1) {
-      const agent = lowest(left) * AGENTS_PER_CORE + ROLE_INTERRUPT;
+      const interrupt = lowest(left) * AGENTS_PER_CORE + ROLE_INTERRUPT;
       for (let event = at - 1; event >= 0; event--) {
-        if (this.#points[event]!.agent !== agent) continue;
-        this.#ask(event, own, accepted);
-        if (event < previous) break;
+        if (this.#points[event]!.agent !== interrupt) continue;
+        this.#ask(event, coreOf(agent), accepted);
+        if (event < predecessor) break;
       }
     }
   }
 
   /**
-   * The same for an interrupt: which events of its own core it could have come before, and before which message that
-   * it is one with. Where it was not there yet, whoever sent it has to come earlier.
+   * An interrupt, from its predecessor on: events of its own core that do not commute with it, and messages of which it
+   * could have been the answer to the earlier ones alone. If it was not there yet, a later sender has to come earlier; if
+   * it was masked, its core.
    */
-  #findCrossed(at: number, accept: Point): void {
-    const { agent } = accept;
+  #findCrossed(at: number, { agent }: Point): void {
     const core = coreOf(agent);
-    const bit = 1 << agent;
-    let sender = NO_CORE;
+    const ofCore = agentsOf(core, CORE_ROLES);
+    /** Agents of cores that sent it, or held it off, after the event that is looked at. */
+    let senders = 0;
+    let holders = 0;
     for (let event = at - 1; event >= 0; event--) {
       const point = this.#points[event]!;
       if (point.agent === agent) return;
-      const isThere = (point.enabled & bit) !== 0;
       const sends = (point.sends & (1 << core)) !== 0;
-      const crosses = point.isBarrier && isCore(point.agent) && coreOf(point.agent) === core;
-      if (isThere && (sends || crosses)) point.asked |= bit;
-      else if (sends) {
-        sender = coreOf(point.agent);
-        if (accept.sent === NO_EVENT) accept.sent = event;
-      } else if (crosses && sender !== NO_CORE) {
-        this.#ask(event, sender, NO_EVENT);
-        sender = NO_CORE;
+      const isOwn = coreOf(point.agent) === core && isCore(point.agent);
+      if (sends || (isOwn && point.isBarrier)) {
+        if ((point.enabled & (1 << agent)) !== 0) point.asked |= 1 << agent;
+        else {
+          const others = senders & ~agentsOf(coreOf(point.agent), ALL_ROLES);
+          if (others !== 0) this.#askFor(event, others);
+          if (sends && !isOwn && holders !== 0) this.#askFor(event, holders);
+        }
       }
+      if (sends) senders |= agentsOf(coreOf(point.agent), CORE_ROLES);
+      if (isOwn) holders = ofCore;
     }
   }
 
   /** Steps 3 and 4: before this event, the core was to be tried. @param accepted the interrupt in whose handler it is */
   #ask(event: number, core: number, accepted: number): void {
     this.#askAt(event, core, accepted);
-    const { block } = this.#points[event]!;
-    const earlier = block < event ? block : event === 0 ? 0 : this.#points[event - 1]!.block;
+    const earlier = this.#blockOf(event);
     if (earlier < event) this.#askAt(earlier, core, accepted);
+  }
+
+  /** The same for any of several cores, by their agents. */
+  #askFor(event: number, agents: number): void {
+    this.#askAgents(event, agents);
+    const earlier = this.#blockOf(event);
+    if (earlier < event) this.#askAgents(earlier, agents);
+  }
+
+  #blockOf(event: number): number {
+    const { block } = this.#points[event]!;
+    return block < event ? block : event === 0 ? 0 : this.#points[event - 1]!.block;
   }
 
   /** An event of a handler comes earlier if its interrupt is accepted earlier, or if that is sent earlier. */
   #askAt(event: number, core: number, accepted: number): void {
-    const point = this.#points[event]!;
-    const { enabled } = point;
-    let wanted = enabled & agentsOf(core, CORE_ROLES);
+    let wanted = agentsOf(core, CORE_ROLES);
     if (accepted > event) {
-      const interrupt = this.#points[accepted]!;
-      const { sent } = interrupt;
-      if ((enabled & (1 << interrupt.agent)) !== 0) wanted |= 1 << interrupt.agent;
-      else if (sent > event) {
-        wanted |= enabled & agentsOf(coreOf(this.#points[sent]!.agent), CORE_ROLES) || enabled;
-      }
+      const { enabled } = this.#points[event]!;
+      const { agent } = this.#points[accepted]!;
+      wanted |= 1 << agent;
+      if ((enabled & (1 << agent)) === 0) wanted |= this.#sendersOf(accepted, event);
     }
-    if (wanted === 0) wanted = enabled & agentsOf(core, ALL_ROLES);
-    point.asked |= wanted === 0 ? enabled : wanted;
+    this.#askAgents(event, wanted);
+  }
+
+  #askAgents(event: number, wanted: number): void {
+    const point = this.#points[event]!;
+    const some = point.enabled & wanted;
+    point.asked |= some === 0 ? point.enabled : some;
+  }
+
+  /** Agents of the cores that sent an interrupt that was accepted, from an event on. */
+  #sendersOf(accepted: number, from: number): number {
+    const core = coreOf(this.#points[accepted]!.agent);
+    let senders = 0;
+    for (let event = accepted - 1; event >= from; event--) {
+      const { agent, sends } = this.#points[event]!;
+      if ((sends & (1 << core)) !== 0) senders |= agentsOf(coreOf(agent), CORE_ROLES);
+    }
+    return senders;
   }
 }
 
