@@ -8,6 +8,7 @@ import { DESIGNS } from "./mm/designs/index.ts";
 import { Gather } from "./mm/gather.ts";
 import { Memory } from "./mm/memory.ts";
 import { MmSteps } from "./mm/mm-steps.ts";
+import { TableBatches } from "./mm/table-batch.ts";
 import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
@@ -51,6 +52,7 @@ export function createKernel(platform: Platform, arch: string, options: KernelOp
     design: new designClass(),
     steps: new (classes.steps ?? MmSteps)(),
     gatherClass: classes.gather ?? Gather,
+    tableBatchesClass: classes.tableBatches ?? TableBatches,
   });
   kernel.process = new Processes(kernel);
   const init = loadInit(kernel);

@@ -7,6 +7,7 @@ import type { ArchClasses } from "../arch/index.ts";
 import type { DesignClass, SpfMm } from "../mm/designs/index.ts";
 import type { GatherClass } from "../mm/gather.ts";
 import type { MmStepsClass } from "../mm/mm-steps.ts";
+import type { TableBatchesClass } from "../mm/table-batch.ts";
 
 /** Number of an invariant in DESIGN.md. */
 export type Invariant =
@@ -29,7 +30,9 @@ export type Invariant =
 /** What a machine must have for the race to exist. */
 export type Need =
   /** Two context slots a core, so that they are taken in turn at once. */
-  "two context slots";
+  | "two context slots"
+  /** As few ASIDs as the cores can do with, so that their generations roll over all the time. */
+  | "few ASIDs";
 
 /** The classes that a variant puts in the place of whole ones. */
 export interface Overrides extends ArchClasses {
@@ -38,6 +41,7 @@ export interface Overrides extends ArchClasses {
   readonly spfMm?: new () => SpfMm;
   readonly gather?: GatherClass;
   readonly steps?: MmStepsClass;
+  readonly tableBatches?: TableBatchesClass;
 }
 
 export interface BrokenVariant {
@@ -69,3 +73,4 @@ export interface WaitingVariant {
 export const SPF_MM: readonly string[] = ["spf-mm"];
 export const ALL_DESIGNS: readonly string[] = ["classic", "spf-mm"];
 export const X86: readonly string[] = ["x86-64"];
+export const ARM64: readonly string[] = ["aarch64"];

@@ -316,7 +316,7 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
   format.mkYoung();
   format.mkDirty();
   if ((vmFlags.get(ram, f.vma) & VM_WRITE) !== 0) format.mkWrite();
-  setPteAt(k, f.mm, f.page, f.pteSlot, format.lo, format.hi);
+  yield* m.steps.setCopied(k, f, format.lo, format.hi);
   if (oldPage !== NULL) {
     if (k.point(COST_ATOMIC)) yield;
     pageRemoveRmap(ram, oldPage);

@@ -6,7 +6,6 @@
  */
 import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC, COST_STEP } from "../costs.ts";
-import { synchronizeRcu } from "../rcu.ts";
 import { type KPtr, kptrOf, NULL, PtrField } from "../struct.ts";
 import { GFP_NOWAIT } from "./gfp.ts";
 import { memoryOf } from "./memory.ts";
@@ -99,7 +98,7 @@ export class Gather {
       const batch = yield* memoryOf(k).frames.allocate(k, GFP_NOWAIT);
       if (batch === NULL) {
         yield* this.flushTlb(k);
-        yield* this.freeTableAlone(k, page);
+        yield* batches.freeAlone(k, page);
         return;
       }
       this.#tables = batches.begin(k, batch);
@@ -108,15 +107,6 @@ export class Gather {
       yield* this.flushTlb(k);
       this.#retireTables(k);
     }
-  }
-
-  /**
-   * tlb_remove_table_one(): waits for who walks without locks. Linux interrupts all cores, which holds up walkers that
-   * have interrupts off; a reader that has them on answers in the middle of its walk, so here it is a grace period.
-   */
-  *freeTableAlone(k: Context, page: KPtr): Work {
-    yield* synchronizeRcu(k);
-    memoryOf(k).putPage(k, page);
   }
 
   /** tlb_flush_mmu_tlbonly(): flushes what was cleared so far; frees nothing. */

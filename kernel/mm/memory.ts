@@ -22,7 +22,7 @@ import { MM_BYTES, MM_NOTIFIER_LOCK, mmCount, mmPgd, mmPkeyMap, mmTaskSize, mmUs
 import { PG_RESERVED, pageFlags, pageMapcount, pageRefcount, TABLE_TYPE } from "./page.ts";
 import { SHMEM_BYTES } from "./shmem.ts";
 import { Slab } from "./slab.ts";
-import { TableBatches } from "./table-batch.ts";
+import { TableBatches, type TableBatchesClass } from "./table-batch.ts";
 import { PGFREE, VmEvents } from "./vm-events.ts";
 import { VMA_BYTES } from "./vma.ts";
 
@@ -43,6 +43,7 @@ export interface MemoryOptions {
   /** The steps of writers, and the class of gathers; default: the whole ones. */
   readonly steps?: MmSteps;
   readonly gatherClass?: GatherClass;
+  readonly tableBatchesClass?: TableBatchesClass;
   /** Fill freed frames with a pattern; default: if the run keeps a ledger. */
   readonly poison?: boolean;
 }
@@ -125,7 +126,10 @@ export class Memory implements MemorySubsystem {
     mmPkeyMap.set(ram, this.initMm, 1);
     this.frames.release(boot.firstFreeFrame);
     this.vmaFreeKind = kernel.rcu.register("vm_area_free", this.#vmaFreeRcu.bind(this));
-    this.tableBatches = this.mmu.tablesWaitFor === "grace-period" ? new TableBatches(kernel) : null;
+    this.tableBatches =
+      this.mmu.tablesWaitFor === "grace-period"
+        ? new (options.tableBatchesClass ?? TableBatches)(kernel)
+        : null;
     kernel.register("memory", this);
   }
 

@@ -3,7 +3,7 @@
  * more, and what the entry led to (or the lock that guards it) is let go. Each is a method, so that a variant of the
  * kernel is a subclass that overrides one. What gathers do is in gather.ts, what fault designs do in designs/.
  */
-import type { Context, Work } from "../context.ts";
+import { type Context, NOTHING, type Work } from "../context.ts";
 import { COST_PTE, COST_UNLOCK } from "../costs.ts";
 import { spinUnlock } from "../locking/spinlock.ts";
 import type { KPtr } from "../struct.ts";
@@ -35,6 +35,12 @@ export class MmSteps {
   /** The flush of it. Locks: ptl. */
   flushCopied(k: Context, f: FaultState): Work {
     return memoryOf(k).mmu.flushRange(k, f.mm, f.page, f.page + 1, 1, "tables-kept");
+  }
+
+  /** set_pte_at_notify(): the copy takes the old page's place, which no core uses any more. Preceded by a point. Locks: ptl. */
+  setCopied(k: Context, f: FaultState, lo: number, hi: number): Work {
+    setPteAt(k, f.mm, f.page, f.pteSlot, lo, hi);
+    return NOTHING;
   }
 
   /**

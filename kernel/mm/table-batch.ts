@@ -8,7 +8,7 @@
 import type { Context, Work } from "../context.ts";
 import { COST_ATOMIC } from "../costs.ts";
 import type { Kernel } from "../kernel.ts";
-import { callRcu, type RcuKind } from "../rcu.ts";
+import { callRcu, type RcuKind, synchronizeRcu } from "../rcu.ts";
 import { type I32Field, type KPtr, kptrOf, PtrField, StructLayout } from "../struct.ts";
 import { memoryOf } from "./memory.ts";
 
@@ -20,6 +20,9 @@ const tableEntry: PtrField = new PtrField("mmu_table_batch.tables", 0, "owner; R
 
 /** Tables in one batch (MAX_TABLE_BATCH). */
 export const MAX_TABLE_BATCH: number = (4096 - TABLES) / 8;
+
+/** TableBatches, or a subclass of it. */
+export type TableBatchesClass = new (kernel: Kernel) => TableBatches;
 
 export class TableBatches {
   readonly #kind: RcuKind;
@@ -41,6 +44,15 @@ export class TableBatches {
     tableEntry.set(k.ram, kptrOf(batch + TABLES + nr * 8), page);
     batchNr.set(k.ram, batch, nr + 1);
     return nr + 1 === MAX_TABLE_BATCH;
+  }
+
+  /**
+   * tlb_remove_table_one(): there is no memory for a batch. Linux interrupts all cores, which waits for walkers that have
+   * interrupts off; a reader that has them on answers in the middle of its walk, so here it is a grace period. May sleep.
+   */
+  *freeAlone(k: Context, page: KPtr): Work {
+    yield* synchronizeRcu(k);
+    memoryOf(k).putPage(k, page);
   }
 
   /** tlb_remove_table_free(): the batch is freed, with its tables, after a grace period. The flush has been. */

@@ -1,6 +1,9 @@
-/** A11: who frees a table waits only for cores that answer its flush, and this one answers in the middle of its walk. */
+/**
+ * A11: who frees a table waits only for cores that answer its flush, and this one answers in the middle of its walk. Where
+ * tables wait for a grace period, code that is not preempted is a reader all the time.
+ */
 import { SpfMm } from "../../mm/designs/index.ts";
-import { type BrokenVariant, SPF_MM } from "../variant.ts";
+import { type BrokenVariant, SPF_MM, X86 } from "../variant.ts";
 
 class WalksWithInterruptsOn extends SpfMm {
   override walkBegin(): boolean {
@@ -13,6 +16,7 @@ export const A11: BrokenVariant = {
   title: "page tables are walked and locked with interrupts on, outside RCU",
   catalogue: "A11",
   designs: SPF_MM,
+  architectures: X86,
   invariants: ["I2"],
   needs: [],
   overrides: { spfMm: WalksWithInterruptsOn },

@@ -9,6 +9,8 @@ import { A05_LATE } from "./a05-late.ts";
 import { A07 } from "./a07.ts";
 import { A10 } from "./a10.ts";
 import { A11 } from "./a11.ts";
+import { A12 } from "./a12.ts";
+import { A13 } from "./a13.ts";
 import { A14 } from "./a14.ts";
 import { A16 } from "./a16.ts";
 import { A17 } from "./a17.ts";
@@ -24,6 +26,9 @@ import { C09 } from "./c09.ts";
 import { C10 } from "./c10.ts";
 import { C11 } from "./c11.ts";
 import { C12 } from "./c12.ts";
+import { C13A, C13B, C13C, C13D } from "./c13.ts";
+import { C14_ISH, C14_ISHST, C14_LOCAL } from "./c14.ts";
+import { C15 } from "./c15.ts";
 import { C18 } from "./c18.ts";
 import { C22 } from "./c22.ts";
 import { C27 } from "./c27.ts";
@@ -41,6 +46,8 @@ export const BROKEN: readonly BrokenVariant[] = [
   A07,
   A10,
   A11,
+  A12,
+  A13,
   A14,
   A16,
   A17,
@@ -57,6 +64,14 @@ export const BROKEN: readonly BrokenVariant[] = [
   C10,
   C11,
   C12,
+  C13A,
+  C13B,
+  C13C,
+  C13D,
+  C14_ISHST,
+  C14_ISH,
+  C14_LOCAL,
+  C15,
   C18,
   C22,
   C27,
