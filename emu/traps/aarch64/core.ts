@@ -547,7 +547,15 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   /** Invalidations are completed by a barrier of loads and stores alone, and of other cores by an inner shareable one. */
   dsb(option: "ish" | "ishst" | "nsh" | "nshst"): boolean {
-    return option !== "ish" || this.barrierDone();
+    if (option === "ish") return this.barrierDone();
+    this.mmu.barrierCompleted(option);
+    return true;
+  }
+
+  override barrierDone(): boolean {
+    if (!super.barrierDone()) return false;
+    this.mmu.barrierCompleted("ish");
+    return true;
   }
 
   isb(): void {
@@ -609,7 +617,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   applyBroadcast(code: number, lo: number, hi: number): void {
     const operation = decodeTlbi(TLBI_NAMES[code]!, "inner", lo, hi);
-    if (operation !== null) this.mmu.invalidate(operation);
+    if (operation !== null) this.mmu.drop(operation);
   }
 
   // GicCore
@@ -719,7 +727,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   /** Of the inner and outer shareable forms every other core drops what they name at a moment of its own. */
   #invalidate(operation: TlbiOperation, lo: number, hi: number): void {
-    this.mmu.invalidate(operation);
+    this.mmu.issue(operation);
+    this.mmu.drop(operation);
     if (operation.shareability === "local") return;
     this.broadcasts.send(TLBI_NAMES.indexOf(operation.name), lo, hi);
   }
@@ -732,8 +741,17 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   #dsb(option: number, pcLo: number, pcHi: number): void {
     const types = option & 3;
     const domain = option >>> 2;
-    if (types === DSB_LOADS || types === DSB_STORES || domain === DSB_NON_SHAREABLE) return;
-    if ((types === 0 && domain === 0) || this.barrierDone()) return;
+    if (types === DSB_LOADS || (types === 0 && domain <= DSB_NON_SHAREABLE)) return;
+    const isLocal = domain === DSB_NON_SHAREABLE;
+    if (types === DSB_STORES) {
+      this.mmu.barrierCompleted(isLocal ? "nshst" : "ishst");
+      return;
+    }
+    if (isLocal) {
+      this.mmu.barrierCompleted("nsh");
+      return;
+    }
+    if (this.barrierDone()) return;
     this.state[PC] = pcLo;
     this.state[PC + 1] = pcHi;
     this.retired--;
