@@ -11,8 +11,7 @@ import type { Context, Work } from "../../../../kernel/context.ts";
 import type { KPtr } from "../../../../kernel/struct.ts";
 import { FakeCores } from "./support/fake-cores.ts";
 
-const BITS = 3;
-const COUNT: number = 2 ** BITS;
+const COUNT = 8;
 
 /** The rules of the allocator in the plainest words: what a switch gives, if nothing comes in between. */
 class Reference {
@@ -120,7 +119,7 @@ class CountsFlushes extends Asids {
 describe("the allocator does what the rules say", () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])("3,000 switches of 12 address spaces on 3 cores, seed %i", (seed) => {
     const cores = new FakeCores(3);
-    const asids = new CountsFlushes(cores.kernel, cores.memory, BITS);
+    const asids = new CountsFlushes(cores.kernel, cores.memory, COUNT);
     const mms = Array.from({ length: 12 }, () => cores.newMm());
     const reference = new Reference(3);
     let state = seed * 7919;
@@ -150,7 +149,7 @@ describe("the allocator does what the rules say", () => {
 function violations(asidsClass: AsidsClass, seed: number): readonly string[] {
   const cores = new FakeCores(4);
   const { ram } = cores;
-  const asids = new asidsClass(cores.kernel, cores.memory, BITS);
+  const asids = new asidsClass(cores.kernel, cores.memory, COUNT);
   const mms = Array.from({ length: 9 }, () => cores.newMm());
   const tags = new Tags(4);
   const running: ({ mm: KPtr; asid: number } | null)[] = [null, null, null, null];
@@ -249,13 +248,13 @@ describe("no two address spaces share a live ASID, and none has two", () => {
 describe("an allocator", () => {
   test("is refused if cores could use up all ASIDs", () => {
     const cores = new FakeCores(3);
-    expect(() => new Asids(cores.kernel, cores.memory, 2)).toThrow(RangeError);
-    expect(() => new Asids(cores.kernel, cores.memory, 3)).not.toThrow();
+    expect(() => new Asids(cores.kernel, cores.memory, 4)).toThrow(RangeError);
+    expect(() => new Asids(cores.kernel, cores.memory, 5)).not.toThrow();
   });
 
   test("never hands out ASID 0, which is the reserved table's", () => {
     const cores = new FakeCores(1);
-    const asids = new Asids(cores.kernel, cores.memory, 2);
+    const asids = new Asids(cores.kernel, cores.memory, 3);
     for (let turn = 0; turn < 50; turn++) {
       const mm = cores.newMm();
       expect(finish(asids.activate(cores.contexts[0]!, mm))).toBeGreaterThan(0);
@@ -265,7 +264,7 @@ describe("an allocator", () => {
 
   test("finds free ASIDs past the first word of its map", () => {
     const cores = new FakeCores(1);
-    const asids = new Asids(cores.kernel, cores.memory, 8);
+    const asids = new Asids(cores.kernel, cores.memory, 256);
     const given = Array.from({ length: 255 }, () =>
       finish(asids.activate(cores.contexts[0]!, cores.newMm())),
     );
