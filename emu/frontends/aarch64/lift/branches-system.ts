@@ -125,16 +125,16 @@ export const branchesSystemLifters: Lifters<typeof BRANCHES_SYSTEM> = {
     l.ir.branch(zero, l.target(signExtend(f.i, 19) * 4), l.next);
   },
   CBNZ: (l, f) => {
-    const zero = l.ir.eq(l.X(f.t), l.constant(0));
-    l.ir.branch(zero, l.next, l.target(signExtend(f.i, 19) * 4));
+    const nonzero = l.ir.ne(l.X(f.t), l.constant(0));
+    l.ir.branch(nonzero, l.target(signExtend(f.i, 19) * 4), l.next);
   },
   TBZ: (l, f) => {
     const zero = l.ir.eq(testedBit(l, f.t, (f.s << 5) | f.k), l.ir.i32(0));
     l.ir.branch(zero, l.target(signExtend(f.i, 14) * 4), l.next);
   },
   TBNZ: (l, f) => {
-    const zero = l.ir.eq(testedBit(l, f.t, (f.s << 5) | f.k), l.ir.i32(0));
-    l.ir.branch(zero, l.next, l.target(signExtend(f.i, 14) * 4));
+    const nonzero = l.ir.ne(testedBit(l, f.t, (f.s << 5) | f.k), l.ir.i32(0));
+    l.ir.branch(nonzero, l.target(signExtend(f.i, 14) * 4), l.next);
   },
 };
 
