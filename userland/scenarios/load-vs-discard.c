@@ -1,7 +1,7 @@
 /*
  * scenario: load-vs-discard
  * about: a thread loads a page that another one discards
- * races: C07
+ * races: C07 C14-ishst C14-ish C14-local
  * cores: 2
  * tasks: 2
  * check: I4 I3

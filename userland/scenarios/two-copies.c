@@ -1,7 +1,7 @@
 /*
  * scenario: two-copies
  * about: two threads store to different words of one page that is shared with a process
- * races: no-pte-same
+ * races: no-pte-same C15
  * litmus: 79
  * cores: 3
  * tasks: 3

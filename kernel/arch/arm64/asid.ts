@@ -50,34 +50,36 @@ export const reservedAsids: U64Field = CORE.u64("reserved_asids", "cpu_asid_lock
 const CORE_STRIDE = 64;
 
 /** Asids, or a subclass of it. */
-export type AsidsClass = new (kernel: Kernel, memory: BootMemory, bits: number) => Asids;
+export type AsidsClass = new (kernel: Kernel, memory: BootMemory, count: number) => Asids;
 
 export class Asids {
   readonly kernel: Kernel;
-  /** Width of an ASID, and how many there are. */
-  readonly bits: number;
+  /** How many ASIDs there are: a generation is so many ids (ASID_FIRST_VERSION). */
   readonly count: number;
   /** The allocator's structure and its map, and the cores' structures. */
   readonly at: KPtr;
   readonly map: number;
   readonly #cores: KPtr[] = [];
 
-  /** @param bits as wide as the machine's ASIDs, or fewer; at least one ASID more than cores must be there */
-  constructor(kernel: Kernel, memory: BootMemory, bits: number) {
+  /** @param count ASIDs to use, ASID 0 included: at least two more than there are cores */
+  constructor(kernel: Kernel, memory: BootMemory, count: number) {
     const cores = kernel.platform.cpus.length;
     this.kernel = kernel;
-    this.bits = bits;
-    this.count = 2 ** bits;
+    this.count = count;
     if (this.count - 1 <= cores) {
       throw new RangeError(
         `${this.count} ASIDs are too few for ${cores} cores: each may keep one through a rollover`,
       );
     }
     this.at = kptrOf(memory.place(ALLOCATOR, 64));
-    this.map = memory.take(Math.max(4, this.count / 8), 64);
+    this.map = memory.take(this.#mapBytes, 64);
     for (let cpu = 0; cpu < cores; cpu++) this.#cores.push(kptrOf(memory.place(CORE, CORE_STRIDE)));
     asidGeneration.set(kernel.ram, this.at, this.count);
     curIdx.set(kernel.ram, this.at, 1);
+  }
+
+  get #mapBytes(): number {
+    return Math.ceil(this.count / 32) * 4;
   }
 
   /** How many cores there are. */
@@ -200,7 +202,7 @@ export class Asids {
   *flushContext(k: Context): Work {
     const { ram } = k;
     const cores = this.#cores.length;
-    for (let at = 0; at < Math.max(4, this.count / 8); at += 4) ram.write32(this.map + at, 0);
+    for (let at = 0; at < this.#mapBytes; at += 4) ram.write32(this.map + at, 0);
     for (let cpu = 0; cpu < cores; cpu++) {
       const core = this.core(cpu);
       if (k.point(COST_ATOMIC)) yield;

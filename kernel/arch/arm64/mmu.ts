@@ -86,18 +86,18 @@ export class Arm64Mmu implements ArchMmu {
       mapKernelPage(ram, this.format, this.#swapper, page, takeFrame);
     }
     mmPgd.set(ram, initMm, this.#swapper as KPtr);
-    const asids = new (this.#options.asidsClass ?? Asids)(kernel, memory, this.#asidBits(kernel));
+    const asids = new (this.#options.asidsClass ?? Asids)(kernel, memory, this.#asidCount(kernel));
     const tlbClass = this.#options.tlbClass ?? Arm64Tlb;
     this.#tlb = new tlbClass(kernel, initMm, asids, this.#features.tlbi, this.#reserved);
     return this.#swapper;
   }
 
   /** As few as the machine was told to be content with, but enough for every core to keep one through a rollover. */
-  #asidBits(kernel: Kernel): number {
+  #asidCount(kernel: Kernel): number {
     const most = this.#features.asidBits;
     const wanted = this.#options.asidBits ?? most;
     if (wanted > most) throw new RangeError(`ASIDs of ${wanted} bits on a machine that has ${most}`);
-    return Math.max(wanted, Math.ceil(Math.log2(kernel.platform.cpus.length + 2)));
+    return Math.max(2 ** wanted, kernel.platform.cpus.length + 2);
   }
 
   /** Physical addresses of swapper_pg_dir (TTBR1_EL1) and reserved_pg_dir (TTBR0_EL1 of init_mm). */

@@ -33,7 +33,7 @@ function finish<T>(work: Work<T>): T {
 /** The instructions of the flush of one page, without operands. */
 function flush({ arm64Tlb = Arm64Tlb }: Overrides): readonly string[] {
   const cores = new FakeCores(1);
-  const asids = new Asids(cores.kernel, cores.memory, 8);
+  const asids = new Asids(cores.kernel, cores.memory, 256);
   const features = { range: "absent", levelHint: "absent" } as const;
   const tlb = new arm64Tlb(cores.kernel, cores.initMm, asids, features, 0x3000);
   finish(tlb.flushRange(cores.contexts[0]!, cores.newMm(), 16, 17, 1, 1, "tables-kept"));
@@ -43,7 +43,7 @@ function flush({ arm64Tlb = Arm64Tlb }: Overrides): readonly string[] {
 /** An allocator on three cores, and the first core's context. */
 function allocator({ arm64Asids = Asids }: Overrides): { asids: Asids; cores: FakeCores; k: Context } {
   const cores = new FakeCores(3);
-  return { asids: new arm64Asids(cores.kernel, cores.memory, 3), cores, k: cores.contexts[0]! };
+  return { asids: new arm64Asids(cores.kernel, cores.memory, 8), cores, k: cores.contexts[0]! };
 }
 
 /** What the memory management of a fake kernel is asked, as lines. */

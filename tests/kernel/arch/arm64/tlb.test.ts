@@ -22,7 +22,7 @@ interface Setup {
 
 function setup(features: FakeFeatures = {}): Setup {
   const cores = new FakeCores(1, features);
-  const asids = new Asids(cores.kernel, cores.memory, 16);
+  const asids = new Asids(cores.kernel, cores.memory, 2 ** 16);
   const { tlbRange = false, levelHint = false } = features;
   const tlb = new Arm64Tlb(
     cores.kernel,
