@@ -145,7 +145,7 @@ export abstract class Core implements Cpu {
   pauses = 0;
   /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
   sliceEnds = false;
-  /** User code is not to be executed now: slices end where it would go on. */
+  /** User code is not to be executed now: slices end where it would go on, unless for an interrupt. */
   userHeld = false;
   /** Exploring runs: accepting an interrupt is an event, and the scheduler has granted it. */
   acceptGranted = false;
@@ -356,7 +356,7 @@ export abstract class Core implements Cpu {
   /** The earliest virtual time at which this core can do something: its clock, a future event, or Infinity. */
   readyTime(): number {
     if (this.phase === "parked") return Number.POSITIVE_INFINITY;
-    if (this.waitAddress < 0 && this.phase !== "halted") return this.clock;
+    if (this.waitAddress < 0 && this.phase !== "halted") return this.isHeld ? this.#heldTime() : this.clock;
     this.interrupts.advance(this.clock);
     if (this.interruptDeliverable() || this.wakes()) return this.clock;
     return Math.max(this.clock, this.wakeTime());
@@ -420,7 +420,18 @@ export abstract class Core implements Cpu {
   get isIdle(): boolean {
     const { phase } = this;
     if (phase === "halted" || phase === "parked" || this.waitAddress >= 0) return true;
-    return this.userHeld && phase === "execute" && this.regime === USER;
+    return this.isHeld;
+  }
+
+  /** It would execute user code, which is held. */
+  get isHeld(): boolean {
+    return this.userHeld && this.phase === "execute" && this.regime === USER;
+  }
+
+  /** When a held core accepts an interrupt. */
+  #heldTime(): number {
+    this.interrupts.advance(this.clock);
+    return this.interruptDeliverable() ? this.clock : Math.max(this.clock, this.#nextAcceptableTime());
   }
 
   /** It is suspended inside an access, part of which has been translated. */
@@ -455,7 +466,6 @@ export abstract class Core implements Cpu {
         case "execute": {
           // Code that traps again and again ends its slice here.
           if (progressed && this.clock >= this.userLimit) return;
-          if (this.userHeld && this.regime === USER) return;
           progressed = true;
           this.interrupts.advance(this.clock);
           if (this.#acceptsInterrupt()) {
@@ -463,6 +473,7 @@ export abstract class Core implements Cpu {
             this.#accept();
             break;
           }
+          if (this.isHeld) return;
           if (host.engine.execute(this) !== "phase") return;
           break;
         }

@@ -188,15 +188,23 @@ function* fill(k: Context, object: KPtr, slot: KPtr): Work<KPtr> {
   return found;
 }
 
+/** Who looks at the frames of an object. */
+export interface ShmemVisitor {
+  frame(frame: number): void;
+  /** The first of a table's 8-byte slots from `from` on that is not empty; 512: none. */
+  nextSlot(frame: number, from: number): number;
+}
+
 /** Frames of an object, tables and pages, without locks or points: for checks. */
-export function shmemFrames(m: Memory, object: KPtr, visit: (frame: number) => void): void {
-  const walk = (page: KPtr, level: number): void => {
-    visit(m.frames.map.pfn(page));
-    if (level === 0) return;
-    const base = m.frames.physical(page);
-    for (let at = base; at < base + 4096; at += 8) {
-      if (m.ram.i32[at >>> 2] !== 0) walk(pointer.get(m.ram, kptrOf(at)), level - 1);
-    }
-  };
-  walk(shmemRoot.get(m.ram, object), LEVELS);
+export function shmemFrames(m: Memory, object: KPtr, visitor: ShmemVisitor): void {
+  visitBelow(m, shmemRoot.get(m.ram, object), LEVELS, visitor);
+}
+
+function visitBelow(m: Memory, page: KPtr, level: number, visitor: ShmemVisitor): void {
+  const frame = m.frames.map.pfn(page);
+  visitor.frame(frame);
+  if (level === 0) return;
+  for (let slot = visitor.nextSlot(frame, 0); slot < 512; slot = visitor.nextSlot(frame, slot + 1)) {
+    visitBelow(m, pointer.get(m.ram, kptrOf(frame * 4096 + slot * 8)), level - 1, visitor);
+  }
 }

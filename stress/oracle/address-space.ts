@@ -20,10 +20,12 @@ import {
   pageMapcount,
   pageRefcount,
   VM_WRITE,
+  vmEnd,
   vmFlags,
   vmFlagsHi,
   vmStart,
 } from "../../kernel/index.ts";
+import { SLOTS, Slots } from "./slots.ts";
 import type { Invariant } from "./violation.ts";
 
 /** Entries of a top table that lead to user addresses. */
@@ -45,101 +47,161 @@ export interface Inventory {
 }
 
 /** The first violation, or null. Nothing else runs meanwhile. */
-export function brokenAddressSpace(m: Memory, mm: KPtr, inventory: Inventory | null = null): Broken | null {
-  const { ram, format } = m;
-  let anon = 0;
-  let shmem = 0;
-  let tables = 0;
-  let broken: Broken | null = null;
+export function brokenAddressSpace(m: Memory, mm: KPtr): Broken | null {
+  return new AddressSpaceCheck(m, new Slots(m.ram)).whole(mm, null);
+}
 
-  const leaf = (page: number, lo: number, hi: number): Broken | null => {
-    const wrong = brokenEntry(m, mm, page, lo, hi);
+/** Looks at single entries and at whole address spaces; keeps what it found of a mapping from one entry to the next. */
+export class AddressSpaceCheck {
+  readonly #m: Memory;
+  #mm: KPtr = NULL;
+  /** The mapping of the last entry: pages #start … #end-1; none if they are equal. */
+  #vma: KPtr = NULL;
+  #start = 0;
+  #end = 0;
+  #flags = 0;
+  #protLo = 0;
+  #protHi = 0;
+  #anon = 0;
+  #shmem = 0;
+  #tables = 0;
+  readonly #slots: Slots;
+
+  constructor(m: Memory, slots: Slots) {
+    this.#m = m;
+    this.#slots = slots;
+  }
+
+  /** What is wrong with one entry that an address space has, or is about to have, at a page; null: nothing. */
+  entry(mm: KPtr, page: number, lo: number, hi: number): Broken | null {
+    this.#begin(mm);
+    return this.#entry(page, lo, hi);
+  }
+
+  /** The first violation in an address space, or null. Nothing else runs meanwhile. */
+  whole(mm: KPtr, inventory: Inventory | null): Broken | null {
+    const { ram, format } = this.#m;
+    this.#begin(mm);
+    this.#anon = this.#shmem = this.#tables = 0;
+    return (
+      this.#table(mmPgd.get(ram, mm), format.levels, 0, inventory) ??
+      wrongCount("anonymous pages in rss", mmRssAnon.get(ram, mm), this.#anon) ??
+      wrongCount("shared pages in rss", mmRssShmem.get(ram, mm), this.#shmem) ??
+      wrongCount("bytes in pgtables_bytes", mmPgtablesBytes.get(ram, mm), this.#tables * 4096)
+    );
+  }
+
+  #begin(mm: KPtr): void {
+    this.#mm = mm;
+    this.#end = this.#start;
+  }
+
+  #table(table: number, level: number, first: number, inventory: Inventory | null): Broken | null {
+    const { ram, format } = this.#m;
+    const frame = table / 4096;
+    inventory?.table(frame);
+    const span = format.spanPages(level);
+    const entries = level === format.levels ? USER_TOP_ENTRIES : SLOTS;
+    for (
+      let index = this.#slots.next(frame, 0);
+      index < entries;
+      index = this.#slots.next(frame, index + 1)
+    ) {
+      const at = (table >>> 2) + index * 2;
+      const lo = ram.i32[at]!;
+      const hi = ram.i32[at + 1]!;
+      if (format.isNone(lo, hi)) continue;
+      const page = first + index * span;
+      let broken: Broken | null;
+      if (level === 1) broken = this.#leaf(page, lo, hi, inventory);
+      else {
+        this.#tables++;
+        broken = this.#table(format.tableAddress(lo, hi), level - 1, page, inventory);
+      }
+      if (broken !== null) return broken;
+    }
+    return null;
+  }
+
+  #leaf(page: number, lo: number, hi: number, inventory: Inventory | null): Broken | null {
+    const { ram, format, frames } = this.#m;
+    const wrong = this.#entry(page, lo, hi);
     if (wrong !== null || format.isSpecial(lo, hi)) return wrong;
     const frame = format.frame(lo, hi);
-    const struct = m.frames.map.page(frame);
+    const struct = frames.map.page(frame);
     inventory?.page(frame);
-    if (pageIsAnon(ram, struct)) anon++;
-    else shmem++;
+    if (pageIsAnon(ram, struct)) this.#anon++;
+    else this.#shmem++;
     const tooFew = pageRefcount.get(ram, struct) <= pageMapcount.get(ram, struct);
     return tooFew ? broke("I13", page, `page ${page.toString(16)}: too few references`) : null;
-  };
+  }
 
-  const walk = (table: number, level: number, first: number): void => {
-    inventory?.table(table / 4096);
-    const span = format.spanPages(level);
-    const entries = level === format.levels ? USER_TOP_ENTRIES : 512;
-    for (let index = 0; index < entries && broken === null; index++) {
-      const lo = ram.i32[(table >>> 2) + index * 2]!;
-      const hi = ram.i32[(table >>> 2) + index * 2 + 1]!;
-      if ((lo | hi) === 0 || format.isNone(lo, hi)) continue;
-      const page = first + index * span;
-      if (level === 1) {
-        broken = leaf(page, lo, hi);
-      } else {
-        tables++;
-        walk(format.tableAddress(lo, hi), level - 1, page);
-      }
+  #entry(page: number, lo: number, hi: number): Broken | null {
+    const { ram, format, frames } = this.#m;
+    if ((page < this.#start || page >= this.#end) && !this.#findMapping(page)) {
+      return broke("I1", page, `${nameOf(page)} has an entry and no mapping`);
     }
-  };
-  walk(mmPgd.get(ram, mm), format.levels, 0);
-  if (broken !== null) return broken;
-  return (
-    wrongCount("anonymous pages in rss", mmRssAnon.get(ram, mm), anon) ??
-    wrongCount("shared pages in rss", mmRssShmem.get(ram, mm), shmem) ??
-    wrongCount("bytes in pgtables_bytes", mmPgtablesBytes.get(ram, mm), tables * 4096)
-  );
+    if (format.isWritable(lo, hi) && (this.#flags & VM_WRITE) === 0)
+      return broke("I1", page, `${nameOf(page)} grants writing`);
+    if (!this.#grantsWhatMappingSays(lo, hi)) {
+      return broke("I1", page, `${nameOf(page)} has other rights or another key than its mapping`);
+    }
+    if (format.isSpecial(lo, hi)) return null;
+    const struct = frames.map.page(format.frame(lo, hi));
+    if (!pageIsAnon(ram, struct)) return null;
+    const vma = this.#vma;
+    const pgoff = pageIndex.get(ram, struct);
+    const wanted = linearPageIndex(ram, vma, page);
+    if (pgoff !== wanted) return broke("I9", page, `${nameOf(page)}: index ${pgoff} is not ${wanted}`);
+    const anonVma = pageAnonVma(ram, struct);
+    for (let avc = nextCovering(ram, anonVma, pgoff, NULL); avc !== NULL; ) {
+      if (avcVma.get(ram, avc) === vma) return null;
+      avc = nextCovering(ram, anonVma, pgoff, avc);
+    }
+    return { invariant: "I9", page, text: `${nameOf(page)}: the reverse map does not lead to it`, anonVma };
+  }
+
+  /** Of the mapping of a page: its bounds, flags, rights and key. The format's result registers stay as they are. */
+  #findMapping(page: number): boolean {
+    const { ram, format } = this.#m;
+    const vma = findVma(ram, this.#mm, page);
+    if (vma === NULL || vmStart.get(ram, vma) > page) return false;
+    this.#vma = vma;
+    this.#start = vmStart.get(ram, vma);
+    this.#end = vmEnd.get(ram, vma);
+    this.#flags = vmFlags.get(ram, vma);
+    const keptLo = format.lo;
+    const keptHi = format.hi;
+    format.protection(this.#flags, vmFlagsHi.get(ram, vma));
+    this.#protLo = format.lo;
+    this.#protHi = format.hi;
+    format.load(keptLo, keptHi);
+    return true;
+  }
+
+  /**
+   * Writing apart, which copy-on-write withholds, an entry has exactly the rights and the key that the mapping's
+   * protection gives it. The format's result registers are as before afterwards.
+   */
+  #grantsWhatMappingSays(lo: number, hi: number): boolean {
+    const { format } = this.#m;
+    const keptLo = format.lo;
+    const keptHi = format.hi;
+    format.load(lo, hi);
+    format.modify(this.#protLo, this.#protHi);
+    format.wrprotect();
+    const wantedLo = format.lo;
+    const wantedHi = format.hi;
+    format.load(lo, hi);
+    format.wrprotect();
+    const same = format.lo === wantedLo && format.hi === wantedHi;
+    format.load(keptLo, keptHi);
+    return same;
+  }
 }
 
-/** What is wrong with one entry that an address space has, or is about to have, at a page; null: nothing. */
-export function brokenEntry(m: Memory, mm: KPtr, page: number, lo: number, hi: number): Broken | null {
-  const { ram, format } = m;
-  const vma = findVma(ram, mm, page);
-  const name = `page ${page.toString(16)}`;
-  if (vma === NULL || vmStart.get(ram, vma) > page)
-    return broke("I1", page, `${name} has an entry and no mapping`);
-  const flags = vmFlags.get(ram, vma);
-  if (format.isWritable(lo, hi) && (flags & VM_WRITE) === 0)
-    return broke("I1", page, `${name} grants writing`);
-  if (!grantsWhatVmaSays(m, lo, hi, flags, vmFlagsHi.get(ram, vma))) {
-    return broke("I1", page, `${name} has other rights or another key than its mapping`);
-  }
-  if (format.isSpecial(lo, hi)) return null;
-  const struct = m.frames.map.page(format.frame(lo, hi));
-  if (!pageIsAnon(ram, struct)) return null;
-  const pgoff = pageIndex.get(ram, struct);
-  if (pgoff !== linearPageIndex(ram, vma, page)) {
-    return broke("I9", page, `${name}: index ${pgoff} is not ${linearPageIndex(ram, vma, page)}`);
-  }
-  const anonVma = pageAnonVma(ram, struct);
-  for (let avc = nextCovering(ram, anonVma, pgoff, NULL); avc !== NULL; ) {
-    if (avcVma.get(ram, avc) === vma) return null;
-    avc = nextCovering(ram, anonVma, pgoff, avc);
-  }
-  return { invariant: "I9", page, text: `${name}: the reverse map does not lead to it`, anonVma };
-}
-
-/**
- * Writing apart, which copy-on-write withholds, an entry has exactly the rights and the key that the mapping's protection
- * gives it. The format's result registers are as before afterwards.
- */
-function grantsWhatVmaSays(m: Memory, lo: number, hi: number, flags: number, flagsHi: number): boolean {
-  const { format } = m;
-  const keptLo = format.lo;
-  const keptHi = format.hi;
-  format.protection(flags, flagsHi);
-  const protLo = format.lo;
-  const protHi = format.hi;
-  format.load(lo, hi);
-  format.modify(protLo, protHi);
-  format.wrprotect();
-  const wantedLo = format.lo;
-  const wantedHi = format.hi;
-  format.load(lo, hi);
-  format.wrprotect();
-  const same = format.lo === wantedLo && format.hi === wantedHi;
-  format.lo = keptLo;
-  format.hi = keptHi;
-  return same;
+function nameOf(page: number): string {
+  return `page ${page.toString(16)}`;
 }
 
 function wrongCount(what: string, said: number, found: number): Broken | null {

@@ -29,35 +29,77 @@ import {
   vmFile,
   vmNext,
 } from "../../kernel/index.ts";
-import { type Broken, brokenAddressSpace } from "./address-space.ts";
+import type { AddressSpaceCheck, Broken } from "./address-space.ts";
+import type { Slots } from "./slots.ts";
 
 /** THREAD_SIZE in frames, and the order of such a block. */
 const STACK_FRAMES = 4;
 const STACK_ORDER = 2;
 
+/** What a frame is to those who hold it. Bits. */
+const IS_TABLE = 1;
+const IS_KERNEL = 2;
+
 /** What is reachable; used again from one look to the next. */
 export class Inventory {
-  /** Entries per page frame. */
-  readonly mapped: Map<number, number> = new Map();
-  readonly tables: Set<number> = new Set();
-  readonly kernel: Set<number> = new Set();
+  /** Per frame: the look in which it was met; what is said of it holds in that look alone. */
+  readonly #met: Int32Array;
+  readonly #entries: Int32Array;
+  readonly #kinds: Uint8Array;
+  #look = 0;
   readonly anonVmas: Set<KPtr> = new Set();
   readonly objects: Set<KPtr> = new Set();
   vmas = 0;
   links = 0;
 
+  constructor(frames: number) {
+    this.#met = new Int32Array(frames);
+    this.#entries = new Int32Array(frames);
+    this.#kinds = new Uint8Array(frames);
+  }
+
   clear(): void {
-    for (const each of [this.mapped, this.tables, this.kernel, this.anonVmas, this.objects]) each.clear();
+    this.#look++;
+    this.anonVmas.clear();
+    this.objects.clear();
     this.vmas = 0;
     this.links = 0;
   }
 
   table(frame: number): void {
-    this.tables.add(frame);
+    this.#meet(frame);
+    this.#kinds[frame]! |= IS_TABLE;
   }
 
+  /** An entry maps it. */
   page(frame: number): void {
-    this.mapped.set(frame, (this.mapped.get(frame) ?? 0) + 1);
+    this.#meet(frame);
+    this.#entries[frame]!++;
+  }
+
+  /** The kernel has it for itself. */
+  own(frame: number): void {
+    this.#meet(frame);
+    this.#kinds[frame]! |= IS_KERNEL;
+  }
+
+  entriesOf(frame: number): number {
+    return this.#met[frame] === this.#look ? this.#entries[frame]! : 0;
+  }
+
+  isTable(frame: number): boolean {
+    return this.#met[frame] === this.#look && (this.#kinds[frame]! & IS_TABLE) !== 0;
+  }
+
+  isOwn(frame: number): boolean {
+    return this.#met[frame] === this.#look && (this.#kinds[frame]! & IS_KERNEL) !== 0;
+  }
+
+  #meet(frame: number): void {
+    if (this.#met[frame] === this.#look) return;
+    this.#met[frame] = this.#look;
+    this.#entries[frame] = 0;
+    this.#kinds[frame] = 0;
   }
 }
 
@@ -65,11 +107,11 @@ export interface Census {
   /** mm_structs that are allocated. */
   readonly mms: ReadonlySet<KPtr>;
   /** Frames handed out, or taken out of an address space, since the start state. */
-  readonly touched: ReadonlySet<number>;
+  readonly touched: readonly number[];
   /** VMAs that wait for their grace period. */
   readonly waitingVmas: number;
-  /** Frames that the kernel has for itself since before the start state. */
-  readonly kernelFrames: ReadonlySet<number>;
+  /** Per frame, 1: the kernel has it for itself since before the start state. */
+  readonly kernelFrames: Uint8Array;
 }
 
 /** Whether no kernel code is in progress, so that the books must balance. @param apart a task that is, or null */
@@ -85,16 +127,27 @@ export function isSettled(kernel: Kernel, apart: object | null): boolean {
 }
 
 /** The first imbalance, or null. Nothing else runs meanwhile. */
-export function imbalance(kernel: Kernel, m: Memory, census: Census, found: Inventory): Broken | null {
+export function imbalance(
+  kernel: Kernel,
+  census: Census,
+  check: AddressSpaceCheck,
+  slots: Slots,
+  found: Inventory,
+): Broken | null {
+  const m = kernel.memory as Memory;
   found.clear();
   for (const mm of census.mms) {
     found.table(mmPgd.get(m.ram, mm) / 4096);
     if (mmUsers.get(m.ram, mm) <= 0) continue;
-    const broken = brokenAddressSpace(m, mm, found) ?? brokenSequence(m, mm);
+    const broken = check.whole(mm, found) ?? brokenSequence(m, mm);
     if (broken !== null) return broken;
     countObjects(m, mm, found);
   }
-  for (const object of found.objects) shmemFrames(m, object, (frame) => found.kernel.add(frame));
+  const visit = {
+    frame: (frame: number): void => found.own(frame),
+    nextSlot: (frame: number, from: number): number => slots.next(frame, from),
+  };
+  for (const object of found.objects) shmemFrames(m, object, visit);
   for (const task of kernel.sched.tasks()) addStack(found, task.at);
   for (const queue of kernel.sched.queues) addStack(found, queue.idle.at);
   for (const frame of census.touched) {
@@ -119,7 +172,7 @@ function brokenSequence(m: Memory, mm: KPtr): Broken | null {
 }
 
 function addStack(found: Inventory, at: number): void {
-  for (let frame = 0; frame < STACK_FRAMES; frame++) found.kernel.add(at / 4096 + frame);
+  for (let frame = 0; frame < STACK_FRAMES; frame++) found.own(at / 4096 + frame);
 }
 
 function countObjects(m: Memory, mm: KPtr, found: Inventory): void {
@@ -144,27 +197,22 @@ function addAnonVma(m: Memory, anonVma: KPtr, found: Inventory): void {
   }
 }
 
-function brokenFrame(
-  m: Memory,
-  frame: number,
-  found: Inventory,
-  kernelFrames: ReadonlySet<number>,
-): Broken | null {
+function brokenFrame(m: Memory, frame: number, found: Inventory, kernelFrames: Uint8Array): Broken | null {
   const { ram } = m;
   const page = m.frames.map.page(frame);
   const references = pageRefcount.get(ram, page);
   const flags = pageFlags.get(ram, page);
   const mapcount = pageMapcount.get(ram, page);
-  const entries = found.mapped.get(frame) ?? 0;
+  const entries = found.entriesOf(frame);
   if ((flags & PG_RESERVED) !== 0) return null;
   if (references === 0) {
     return entries === 0 ? null : broke(`frame ${frame} is free, but ${entries} entries map it`);
   }
   if ((flags & PG_SLAB) !== 0) return null;
   if (mapcount === TABLE_TYPE) {
-    return found.tables.has(frame) ? null : broke(`frame ${frame} is a page table of no address space`);
+    return found.isTable(frame) ? null : broke(`frame ${frame} is a page table of no address space`);
   }
-  const own = found.kernel.has(frame) || kernelFrames.has(frame) || isInBlock(m, frame) ? 1 : 0;
+  const own = found.isOwn(frame) || kernelFrames[frame] !== 0 || isInBlock(m, frame) ? 1 : 0;
   if (mapcount + 1 !== entries)
     return broke(`frame ${frame} has map count ${mapcount}, but ${entries} entries`);
   if (references !== entries + own) {

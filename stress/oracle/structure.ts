@@ -22,10 +22,11 @@ import {
   type Syscall,
 } from "../../kernel/index.ts";
 import { type AccessSink, ObservedMemory } from "../../mmu/index.ts";
-import { type Broken, brokenEntry } from "./address-space.ts";
+import { AddressSpaceCheck, type Broken } from "./address-space.ts";
 import { Inventory, imbalance, isSettled } from "./conservation.ts";
 import type { EndState, OraclePart, OracleWorld } from "./part.ts";
 import { NO_SITE, SiteLog, type SiteNote } from "./site-log.ts";
+import { Slots } from "./slots.ts";
 import { siteOf, vaOfPage } from "./violation.ts";
 
 /** Pages of a call's range that are looked at when it ends. */
@@ -66,19 +67,30 @@ export class Structure implements OraclePart {
   readonly #ranges: Map<number, Range> = new Map();
   readonly #log: SiteLog = new SiteLog();
   readonly #mms: Set<KPtr> = new Set();
-  readonly #touched: Set<number> = new Set();
-  readonly #kernelFrames: Set<number> = new Set();
-  readonly #inventory: Inventory = new Inventory();
+  /** Frames handed out, or taken out of an address space, since the start: once each. */
+  readonly #touched: number[] = [];
+  readonly #isTouched: Uint8Array;
+  readonly #kernelFrames: Uint8Array;
+  readonly #inventory: Inventory;
+  readonly #slots: Slots;
+  readonly #check: AddressSpaceCheck;
   #waitingVmas = 0;
   #marked: { mms: KPtr[]; waitingVmas: number } | null = null;
   #reported = false;
 
   constructor(world: OracleWorld) {
+    const { frames } = world.kernel.ram;
     this.#world = world;
+    this.#isTouched = new Uint8Array(frames);
+    this.#kernelFrames = new Uint8Array(frames);
+    this.#inventory = new Inventory(frames);
+    this.#slots = new Slots(world.memory.ram);
+    this.#check = new AddressSpaceCheck(world.memory, this.#slots);
   }
 
   mark(): void {
     for (const frame of this.#touched) this.#noteKernelFrame(frame);
+    this.#slots.mark();
     this.#marked = { mms: [...this.#mms], waitingVmas: this.#waitingVmas };
     this.#forgetRun();
   }
@@ -93,17 +105,17 @@ export class Structure implements OraclePart {
 
   /** Looks at everything, if nothing is in progress. */
   atEnd(state: EndState): void {
-    const { kernel, memory } = this.#world;
+    const { kernel } = this.#world;
     const k = kernel.running;
     if (state === "stopped" || !isSettled(kernel, state === "off" ? k.task : null)) return;
     const sink = this.#quiet();
     const census = {
       mms: this.#mms,
-      touched: this.#marked === null ? new Set<number>() : this.#touched,
+      touched: this.#marked === null ? [] : this.#touched,
       waitingVmas: this.#waitingVmas,
       kernelFrames: this.#kernelFrames,
     };
-    const broken = imbalance(kernel, memory, census, this.#inventory);
+    const broken = imbalance(kernel, census, this.#check, this.#slots, this.#inventory);
     this.#loud(sink);
     if (broken !== null) this.#report(k, broken, "end of the run", NO_SITE);
   }
@@ -125,9 +137,7 @@ export class Structure implements OraclePart {
       },
       mmReadUnlock: (k, mm) => this.#readUnlock(k, mm),
       pteSet: (k, mm, page, _slot, oldLo, oldHi, lo, hi) => this.#pteSet(k, mm, page, oldLo, oldHi, lo, hi),
-      frameAllocated: (_k, frame) => {
-        this.#touched.add(frame);
-      },
+      frameAllocated: (_k, frame) => this.#touch(frame),
       objectAllocated: (_k, cache, at) => {
         if (cache === "mm_struct") this.#mms.add(at);
       },
@@ -160,7 +170,7 @@ export class Structure implements OraclePart {
 
   #pteSet(k: Context, mm: KPtr, page: number, oldLo: number, oldHi: number, lo: number, hi: number): void {
     const { format } = this.#world.memory;
-    if (!format.isNone(oldLo, oldHi)) this.#touched.add(format.frame(oldLo, oldHi));
+    if (!format.isNone(oldLo, oldHi)) this.#touch(format.frame(oldLo, oldHi));
     if (!format.isPresent(lo, hi)) return;
     const state = this.#stateOf(mm);
     if (state.writing) {
@@ -171,6 +181,12 @@ export class Structure implements OraclePart {
     if (broken === null) return;
     if (state.downgraded.length > 0) this.#defer(k, state, page);
     else this.#report(k, broken, "entry installed", NO_SITE);
+  }
+
+  #touch(frame: number): void {
+    if (this.#isTouched[frame] !== 0) return;
+    this.#isTouched[frame] = 1;
+    this.#touched.push(frame);
   }
 
   #defer(k: Context, state: MmState, page: number): void {
@@ -217,7 +233,7 @@ export class Structure implements OraclePart {
   /** What is wrong with an entry; a reverse map that somebody changes just now is not looked at. */
   #entry(k: Context, mm: KPtr, page: number, lo: number, hi: number): Broken | null {
     const sink = this.#quiet();
-    let broken = brokenEntry(this.#world.memory, mm, page, lo, hi);
+    let broken = this.#check.entry(mm, page, lo, hi);
     if (broken?.invariant === "I9" && broken.anonVma !== undefined) {
       if (anonVmaIsLocked(k, kptrOf(broken.anonVma))) broken = null;
     }
@@ -233,7 +249,7 @@ export class Structure implements OraclePart {
       pageRefcount.get(ram, page) > 0 &&
       pageMapcount.get(ram, page) === -1 &&
       (pageFlags.get(ram, page) & PG_SLAB) === 0;
-    if (isOwn) this.#kernelFrames.add(frame);
+    if (isOwn) this.#kernelFrames[frame] = 1;
   }
 
   #stateOf(mm: KPtr): MmState {
@@ -248,7 +264,8 @@ export class Structure implements OraclePart {
   #forgetRun(): void {
     for (const state of this.#states.values()) state.clear();
     for (const range of this.#ranges.values()) range.end = range.start;
-    this.#touched.clear();
+    for (let index = 0; index < this.#touched.length; index++) this.#isTouched[this.#touched[index]!] = 0;
+    this.#touched.length = 0;
     this.#log.clear();
     this.#reported = false;
   }

@@ -4,6 +4,9 @@
  * with the scenario's own check.
  *
  *     boot (timed) -> start state -> [ explore until everybody is parked -> phase = 1 -> check, exit (timed) ]*
+ *
+ * In most runs the end is short: what thread 0 wants to exit with is all that is waited for, and the other threads of
+ * its process stay parked.
  */
 import type { Core } from "../../emu/cores/index.ts";
 import { tuneHostCompiler } from "../../emu/host-compiler.ts";
@@ -179,6 +182,7 @@ export class World {
     this.#start.restore();
     this.output = "";
     if (this.scenario.seeded) machine.ram.write32(this.#seedPa, seed | 0);
+    for (const core of machine.cores) core.userHeld = false;
     for (const core of absent) this.#leaveOut(machine.cores[core]!);
     judge.start();
     exploring.begin(strategy);
@@ -220,9 +224,19 @@ export class World {
     machine.stopReason = null;
     this.#scheduler.useTimed();
     machine.ram.write32(machine.cores[0]!.mmu.probe(phase.lo, phase.hi), 1);
+    const alone = until === "check" && this.#isOneProcess();
+    for (const core of machine.cores) core.userHeld = alone && core.id !== 0;
     this.#judge.finishing(until);
     const reason = machine.run({ maxInstructions: machine.retired + MAX_END_INSTRUCTIONS });
     this.#judge.ended(reason);
+  }
+
+  /** Thread 0 waits for nobody before it checks: threads of its own process may stay where they are. */
+  #isOneProcess(): boolean {
+    for (const task of this.kernel.sched.tasks()) {
+      if (task.tgid !== 1 && task.state !== TASK_DEAD) return false;
+    }
+    return true;
   }
 
   /** The core's thread goes straight to scenario_park(); its stack is prepared so that it returns from there. */
