@@ -152,6 +152,14 @@ export class PhysicalMemory {
     this.u8.copyWithin(target, source, source + lengthBytes);
   }
 
+  /** Copies so many aligned words of 64 bits, the target inside one frame. @hot */
+  copyWords(target: number, source: number, words: number): void {
+    if (this.frameFlags[target >>> 12] !== FRAME_DIRTY) this.#markRange(target, words * 8);
+    const from = source >>> 2;
+    const to = target >>> 2;
+    for (let i = 0; i < words * 2; i++) this.i32[to + i] = this.i32[from + i]!;
+  }
+
   /** Copies host bytes into RAM. */
   store(pa: PhysAddr, bytes: Uint8Array): void {
     this.#markRange(pa, bytes.length);

@@ -84,4 +84,12 @@ export class ObservedMemory extends PhysicalMemory {
     }
     super.copy(target, source, lengthBytes);
   }
+
+  override copyWords(target: number, source: number, words: number): void {
+    if (this.sink !== null) {
+      this.sink.range(source, words * 8, SINK_READ);
+      this.sink.range(target, words * 8, SINK_WRITE);
+    }
+    super.copyWords(target, source, words);
+  }
 }

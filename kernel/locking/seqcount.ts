@@ -24,7 +24,7 @@ export function seqChanged(k: Context, object: KPtr, count: U64Field, start: num
 /** write_seqcount_begin(): asserts that no writer is inside. @hot */
 export function seqWriteBegin(k: Context, object: KPtr, count: U64Field): void {
   const value = count.get(k.ram, object);
-  if (value % 2 !== 0)
+  if ((value & 1) !== 0)
     k.kernel.assertionFailed(k, "seqcount-begin", `BUG: ${count.name} is odd (${value}) at a write begin`);
   count.set(k.ram, object, value + 1);
 }
@@ -32,7 +32,7 @@ export function seqWriteBegin(k: Context, object: KPtr, count: U64Field): void {
 /** write_seqcount_end(): asserts that a writer is inside. @hot */
 export function seqWriteEnd(k: Context, object: KPtr, count: U64Field): void {
   const value = count.get(k.ram, object);
-  if (value % 2 !== 1)
+  if ((value & 1) !== 1)
     k.kernel.assertionFailed(k, "seqcount-end", `BUG: ${count.name} is even (${value}) at a write end`);
   count.set(k.ram, object, value + 1);
 }

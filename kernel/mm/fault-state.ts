@@ -42,7 +42,15 @@ export class FaultState {
   /** Sequence count at the start of a speculative attempt. */
   seq = 0;
 
-  /** A walk without mmap_lock: table that is read next, and its level; at the end where it ended. */
+  /** An attempt without mmap_lock: the access that comes next, as the design counts them. */
+  step = 0;
+  /** Its search for the VMA: node that is looked at, and nodes so far; then bytes of the VMA that are copied. */
+  node: KPtr = NULL;
+  depth = 0;
+  copied = 0;
+  /** What walkBegin() returned. */
+  walkState = false;
+  /** A walk: table that is read next, and its level; at the end where it ended. */
   table = 0;
   level = 0;
   /** Slot of level 2 that covers the page, and its value when it was walked. */

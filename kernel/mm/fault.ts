@@ -50,39 +50,75 @@ import {
   vmPageProtHi,
   vmPageProtLo,
 } from "./vma.ts";
-import { pageHi, pageLo } from "./vpn.ts";
 
-/** handle_mm_fault() under mmap_lock: walks, allocating upper tables, and handles the entry. @returns VM_FAULT_* */
-export function* handleMmFault(k: Context, f: FaultState): Work<number> {
+/**
+ * handle_mm_fault() under mmap_lock: walks, allocating upper tables, and handles the entry. Plain as long as tables are
+ * there and no point gives way. @returns VM_FAULT_* @hot
+ */
+export function handleMmFault(k: Context, f: FaultState): Work<number> {
   const m = memoryOf(k);
   // Under mmap_lock no fault is retried, so it counts whatever becomes of it.
   m.events.count(k.cpu.id, PGFAULT);
-  const ram = k.ram;
-  const format = m.format;
-  const vaLo = pageLo(f.page);
-  const vaHi = pageHi(f.page);
-  let table: number = mmPgd.get(ram, f.mm);
-  for (let level = format.levels; level > 2; level--) {
-    const slot = table + format.index(vaLo, vaHi, level) * 8;
-    if (k.point(COST_PTE)) yield;
-    if (format.isNone(ram.read32(slot), ram.read32(slot + 4)) && !(yield* installTable(k, f.mm, slot))) {
-      return VM_FAULT_OOM;
-    }
-    table = format.tableAddress(ram.read32(slot), ram.read32(slot + 4));
-  }
-  f.pmdSlot = table + format.index(vaLo, vaHi, 2) * 8;
-  if (k.point(COST_PTE)) yield;
-  f.origPmdLo = ram.read32(f.pmdSlot);
-  f.origPmdHi = ram.read32(f.pmdSlot + 4);
+  f.table = mmPgd.get(k.ram, f.mm);
+  f.level = m.format.levels;
   f.pteSlot = NO_SLOT;
-  if (!format.isNone(f.origPmdLo, f.origPmdHi)) {
-    const slot = format.tableAddress(f.origPmdLo, f.origPmdHi) + format.index(vaLo, vaHi, 1) * 8;
-    if (k.point(COST_PTE)) yield;
-    f.origLo = ram.read32(slot);
-    f.origHi = ram.read32(slot + 4);
-    if (!format.isNone(f.origLo, f.origHi)) f.pteSlot = slot;
+  for (;;) {
+    if (k.point(COST_PTE)) return walkAndHandle(k, f, "gave way");
+    const next = walkEntry(k, m, f);
+    if (next === ENTRY_READ) return handlePteFault(k, f);
+    if (next === TABLE_MISSING) return walkAndHandle(k, f, "table missing");
   }
-  return yield* handlePteFault(k, f);
+}
+
+/** What walkEntry() came to. */
+const WALK_ON = 0;
+const ENTRY_READ = 1;
+const TABLE_MISSING = 2;
+
+/** Reads the entry of f.level, as far as the lowest table if there is one. Preceded by a point. @hot */
+function walkEntry(k: Context, m: Memory, f: FaultState): number {
+  const { format } = m;
+  const slot = f.table + format.index(f.lo, f.hi, f.level) * 8;
+  const lo = k.ram.read32(slot);
+  const hi = k.ram.read32(slot + 4);
+  if (f.level === 1) {
+    f.origLo = lo;
+    f.origHi = hi;
+    if (!format.isNone(lo, hi)) f.pteSlot = slot;
+    return ENTRY_READ;
+  }
+  f.pmdSlot = slot;
+  if (format.isNone(lo, hi)) {
+    if (f.level > 2) return TABLE_MISSING;
+    f.origPmdLo = lo;
+    f.origPmdHi = hi;
+    return ENTRY_READ;
+  }
+  if (f.level === 2) {
+    f.origPmdLo = lo;
+    f.origPmdHi = hi;
+  }
+  f.table = format.tableAddress(lo, hi);
+  f.level--;
+  return WALK_ON;
+}
+
+/** The rest of handleMmFault() from where a point gave way, or an upper table must be made. */
+function* walkAndHandle(k: Context, f: FaultState, why: "gave way" | "table missing"): Work<number> {
+  const m = memoryOf(k);
+  let next = why === "gave way" ? WALK_ON : TABLE_MISSING;
+  if (why === "gave way") yield;
+  for (;;) {
+    if (next === WALK_ON) next = walkEntry(k, m, f);
+    if (next === ENTRY_READ) return yield* handlePteFault(k, f);
+    if (next === TABLE_MISSING) {
+      if (!(yield* installTable(k, f.mm, f.pmdSlot))) return VM_FAULT_OOM;
+      f.table = m.format.tableAddress(k.ram.read32(f.pmdSlot), k.ram.read32(f.pmdSlot + 4));
+      f.level--;
+      next = WALK_ON;
+    }
+    if (k.point(COST_PTE)) yield;
+  }
 }
 
 /**

@@ -3,8 +3,8 @@
  * die. Each step is a method, barriers and re-checks included, so that a variant is a subclass that overrides one step.
  * The steps here are those of a fault under mmap_lock: nothing to validate, as writers are excluded.
  */
-import { type Context, NOTHING, type Work, YES } from "../../context.ts";
-import { COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
+import { type Context, done, NOTHING, type Work, YES } from "../../context.ts";
+import { COST_ACCESS, COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
 import { rwsemWake, upWriteRelease } from "../../locking/rwsem.ts";
 import { spinAcquire, spinLockSlow } from "../../locking/spinlock.ts";
 import type { KPtr } from "../../struct.ts";
@@ -20,6 +20,8 @@ import { SPF_ABORT_ANON_VMA } from "../vm-events.ts";
 /** Result of attempt(): no attempt was made, or it ended before the fault core was entered. */
 export const NOT_ATTEMPTED = -1;
 export const ABORTED = -2;
+export const DONE_NOT_ATTEMPTED: Work<number> = done(NOT_ATTEMPTED);
+export const DONE_ABORTED: Work<number> = done(ABORTED);
 
 export abstract class FaultDesign {
   /** As on the command line. */
@@ -27,16 +29,39 @@ export abstract class FaultDesign {
   /** One line for `faultline list designs`. */
   abstract readonly summary: string;
 
-  /** attempt() may do something: else it is not called. */
+  /** Faults try without mmap_lock first: attempt() is called. */
   readonly attempts: boolean = false;
 
   /**
    * Tries to handle a fault without mmap_lock. `f` has mm, address, flags and archError.
    * @returns VM_FAULT_* of the fault core, ABORTED or NOT_ATTEMPTED; the last two and VM_FAULT_RETRY: take mmap_lock
    */
-  // biome-ignore lint/correctness/useYield: a design that never tries has nothing to wait for.
-  *attempt(_k: Context, _f: FaultState): Work<number> {
-    return NOT_ATTEMPTED;
+  *attempt(k: Context, f: FaultState): Work<number> {
+    if (k.point(COST_ACCESS)) yield;
+    this.startAttempt(f);
+    while (!this.advanceAttempt(k, f)) yield;
+    return this.endAttempt(k, f, yield* this.commitAttempt(k, f));
+  }
+
+  /** The first access of an attempt comes next; the point before it has been made. */
+  startAttempt(_f: FaultState): void {}
+
+  /**
+   * What comes before the fault core, as far as no point gives way. Plain, as a chain of generators costs at every yield.
+   * @returns false: yield, and call again
+   */
+  advanceAttempt(_k: Context, _f: FaultState): boolean {
+    return true;
+  }
+
+  /** The fault core, or the result of an attempt that ended before it. */
+  commitAttempt(_k: Context, _f: FaultState): Work<number> {
+    return DONE_NOT_ATTEMPTED;
+  }
+
+  /** After commitAttempt(). @returns result of the attempt */
+  endAttempt(_k: Context, _f: FaultState, result: number): number {
+    return result;
   }
 
   /** pte_map_lock(): maps the lowest table if needed and takes its lock; false: give up, nothing is held. */

@@ -47,13 +47,39 @@ import {
 } from "../vm-events.ts";
 import { VMA_WORDS, vmaIsAnonymous, vmaOfRb, vmEnd, vmMm, vmStart } from "../vma.ts";
 import { MAX_DESCENT } from "../vma-tree.ts";
-import { ABORTED, FaultDesign, NOT_ATTEMPTED } from "./design.ts";
+import { DONE_ABORTED, DONE_NOT_ATTEMPTED, FaultDesign } from "./design.ts";
 
 /** Where the copy of the VMA lies on the kernel stack, above the task_struct. */
 const VMA_COPY_OFFSET = 1024;
-/** Most that the points of walk(), on five levels, and of pteMapLock() cost. */
-const WALK_CYCLES: number = 5 * COST_PTE + 2 * COST_IRQ_MASK;
+/** Most that the points of pteMapLock() cost. */
 const MAP_LOCK_CYCLES: number = COST_PTE + COST_LOCK + 2 * COST_ACCESS + 2 * COST_IRQ_MASK;
+
+/** Accesses of an attempt, by what is accessed; those of the lookup are made under RCU. */
+const GATE = 0;
+export const BEGIN = 1;
+const ROOT = 2;
+const NODE_END = 3;
+const NODE_START = 4;
+const LEFT = 5;
+const RIGHT = 6;
+const COVERS = 7;
+const KIND = 8;
+const COPY = 9;
+const VALIDATE = 10;
+const WALK_BEGIN = 11;
+const WALK_ENTRY = 12;
+const WALK_END = 13;
+/** The attempt is through: what commitAttempt() finds. */
+const READY = 14;
+const TABLE_ABSENT = 15;
+const GATE_CLOSED = 16;
+const GAVE_UP = 17;
+
+/** What the point before an access costs. */
+const STEP_COST: readonly number[] = Array.from({ length: READY }, (_, step) => {
+  if (step === WALK_ENTRY) return COST_PTE;
+  return step === WALK_BEGIN || step === WALK_END ? COST_IRQ_MASK : COST_ACCESS;
+});
 
 export class SpfMm extends FaultDesign {
   override readonly name: string = "spf-mm";
@@ -61,25 +87,108 @@ export class SpfMm extends FaultDesign {
 
   override readonly attempts: boolean = true;
 
-  override *attempt(k: Context, f: FaultState): Work<number> {
-    if (k.point(COST_ACCESS)) yield;
-    if (!this.gate(k, f)) return NOT_ATTEMPTED;
-    const events = memoryOf(k).events;
-    events.count(k.cpu.id, SPF_ATTEMPT);
-    if (k.point(COST_ACCESS)) yield;
-    if (!this.begin(k, f)) return ABORTED;
-    if (!(yield* this.lookup(k, f))) return ABORTED;
-    if (k.point(COST_ACCESS)) yield;
-    if (!this.validateCopy(k, f) || !this.access(k, f)) return ABORTED;
-    f.flags |= FAULT_FLAG_SPECULATIVE;
-    let result = VM_FAULT_RETRY;
-    if (yield* this.walk(k, f)) result = yield* handlePteFault(k, f);
+  override startAttempt(f: FaultState): void {
+    f.step = GATE;
+  }
+
+  /** Each access of the attempt is preceded by a point. @hot */
+  override advanceAttempt(k: Context, f: FaultState): boolean {
+    let step = f.step;
+    do step = this.#access(k, f, step);
+    while (step < READY && !k.point(STEP_COST[step]!));
+    f.step = step;
+    return step >= READY;
+  }
+
+  override commitAttempt(k: Context, f: FaultState): Work<number> {
+    switch (f.step) {
+      case READY:
+        return handlePteFault(k, f);
+      case TABLE_ABSENT:
+        return this.#withoutTable(k, f);
+      case GATE_CLOSED:
+        return DONE_NOT_ATTEMPTED;
+      default:
+        return DONE_ABORTED;
+    }
+  }
+
+  override endAttempt(k: Context, f: FaultState, result: number): number {
     f.flags &= ~FAULT_FLAG_SPECULATIVE;
-    if ((result & VM_FAULT_RETRY) === 0) {
+    if (result >= 0 && (result & VM_FAULT_RETRY) === 0) {
+      const { events } = memoryOf(k);
       events.count(k.cpu.id, SPF_HANDLED);
       events.count(k.cpu.id, PGFAULT);
     }
     return result;
+  }
+
+  *#withoutTable(k: Context, f: FaultState): Work<number> {
+    return (yield* this.tableAbsent(k, f)) ? yield* handlePteFault(k, f) : VM_FAULT_RETRY;
+  }
+
+  /** Makes one access; returns the next. @hot */
+  #access(k: Context, f: FaultState, step: number): number {
+    const ram = k.ram;
+    switch (step) {
+      case GATE:
+        if (!this.gate(k, f)) return GATE_CLOSED;
+        memoryOf(k).events.count(k.cpu.id, SPF_ATTEMPT);
+        return BEGIN;
+      case BEGIN:
+        if (!this.begin(k, f)) return GAVE_UP;
+        this.rcuBegin(k);
+        return ROOT;
+      case ROOT:
+        f.found = NULL;
+        f.depth = 0;
+        f.node = mmRb.get(ram, f.mm);
+        return f.node === NULL ? COVERS : NODE_END;
+      case NODE_END: {
+        const vma = vmaOfRb(f.node);
+        if (vmEnd.get(ram, vma) <= f.page) return RIGHT;
+        f.found = vma;
+        return NODE_START;
+      }
+      case NODE_START:
+        return vmStart.get(ram, f.found) <= f.page ? COVERS : LEFT;
+      case LEFT:
+        f.node = rbLeft.get(ram, f.node);
+        return f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
+      case RIGHT:
+        f.node = rbRight.get(ram, f.node);
+        return f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
+      case COVERS:
+        if (f.found !== NULL && vmStart.get(ram, f.found) <= f.page) return KIND;
+        return this.#giveUpLookup(k, SPF_ABORT_UNMAPPED);
+      case KIND:
+        if (!vmaIsAnonymous(ram, f.found)) return this.#giveUpLookup(k, SPF_ABORT_NO_SPECULATE);
+        this.copyBegin(k, f, f.found);
+        return this.#copyAtOnce(k, f) ? VALIDATE : COPY;
+      case COPY: {
+        const from = f.found + f.copied;
+        ram.write64(f.vma + f.copied, ram.read32(from), ram.read32(from + 4));
+        f.copied += 8;
+        if (f.copied < VMA_WORDS * 8) return COPY;
+        this.rcuEnd(k);
+        return VALIDATE;
+      }
+      case VALIDATE:
+        if (!this.validateCopy(k, f) || !this.access(k, f)) return GAVE_UP;
+        f.flags |= FAULT_FLAG_SPECULATIVE;
+        return WALK_BEGIN;
+      case WALK_BEGIN:
+        f.walkState = this.walkBegin(k);
+        f.table = mmPgd.get(ram, f.mm);
+        f.level = memoryOf(k).format.levels;
+        return WALK_ENTRY;
+      case WALK_ENTRY:
+        if (this.descend(k, f)) return WALK_ENTRY;
+        this.walkEnd(k, f.walkState);
+        return WALK_END;
+      default:
+        return f.level === 1 ? READY : TABLE_ABSENT;
+    }
   }
 
   /** Only faults of user mode, and only if another thread may hold mmap_lock. @hot */
@@ -90,7 +199,7 @@ export class SpfMm extends FaultDesign {
   /** mmap_seq_read_start(): an odd count means that a writer is inside. Preceded by a point. */
   begin(k: Context, f: FaultState): boolean {
     f.seq = seqRead(k, f.mm, mmMmapSeq);
-    if (f.seq % 2 === 0) return true;
+    if ((f.seq & 1) === 0) return true;
     return this.abort(k, SPF_ABORT_ODD);
   }
 
@@ -99,48 +208,17 @@ export class SpfMm extends FaultDesign {
     return !seqChanged(k, f.mm, mmMmapSeq, f.seq);
   }
 
-  /**
-   * Finds the VMA under RCU and copies it; f.vma is the copy. Every access is marked. The search may miss a VMA while a
-   * writer rotates the tree, may return one that a writer is freeing, and a writer may come between any two words of the
-   * copy: nothing is believed before validateCopy().
-   */
-  *lookup(k: Context, f: FaultState): Work<boolean> {
-    const ram = k.ram;
-    const page = f.page;
-    this.rcuBegin(k);
-    if (k.point(COST_ACCESS)) yield;
-    let node = mmRb.get(ram, f.mm);
-    let vma: KPtr = NULL;
-    for (let step = 0; node !== NULL && step < MAX_DESCENT; step++) {
-      const at = vmaOfRb(node);
-      if (k.point(COST_ACCESS)) yield;
-      if (vmEnd.get(ram, at) > page) {
-        vma = at;
-        if (k.point(COST_ACCESS)) yield;
-        if (vmStart.get(ram, at) <= page) break;
-        if (k.point(COST_ACCESS)) yield;
-        node = rbLeft.get(ram, node);
-      } else {
-        if (k.point(COST_ACCESS)) yield;
-        node = rbRight.get(ram, node);
-      }
-    }
-    if (k.point(COST_ACCESS)) yield;
-    if (vma === NULL || vmStart.get(ram, vma) > page) {
-      this.rcuEnd(k);
-      return this.abort(k, SPF_ABORT_UNMAPPED);
-    }
-    if (k.point(COST_ACCESS)) yield;
-    if (!vmaIsAnonymous(ram, vma)) {
-      this.rcuEnd(k);
-      return this.abort(k, SPF_ABORT_NO_SPECULATE);
-    }
-    const copy = this.copyBegin(k, f, vma);
-    const undisturbed = k.cpu.pointsInRow(COST_ACCESS, VMA_WORDS);
-    for (let at = 0; at < VMA_WORDS * 8; at += 8) {
-      if (!undisturbed && k.point(COST_ACCESS)) yield;
-      ram.write64(copy + at, ram.read32(vma + at), ram.read32(vma + at + 4));
-    }
+  #giveUpLookup(k: Context, event: number): number {
+    this.rcuEnd(k);
+    this.abort(k, event);
+    return GAVE_UP;
+  }
+
+  /** All words of the VMA, if no point between two of them gives way; false: word by word. @hot */
+  #copyAtOnce(k: Context, f: FaultState): boolean {
+    f.copied = 0;
+    if (!k.cpu.pointsInRow(COST_ACCESS, VMA_WORDS)) return false;
+    k.ram.copyWords(f.vma, f.found, VMA_WORDS);
     this.rcuEnd(k);
     return true;
   }
@@ -182,41 +260,6 @@ export class SpfMm extends FaultDesign {
   /** speculative_page_walk_end(). Followed by a point. */
   walkEnd(k: Context, begun: boolean): void {
     memoryOf(k).mmu.speculativeWalkEnd(k, begun);
-  }
-
-  /** Walks the tables that are there; none is allocated, as nobody would free it after free_pgtables(). */
-  walk(k: Context, f: FaultState): Work<boolean> {
-    return k.cpu.isQuiet(WALK_CYCLES) ? this.walkAtOnce(k, f) : this.walkByPoints(k, f);
-  }
-
-  *walkByPoints(k: Context, f: FaultState): Work<boolean> {
-    if (k.point(COST_IRQ_MASK)) yield;
-    const enabled = this.walkBegin(k);
-    this.startAtTop(k, f);
-    do {
-      if (k.point(COST_PTE)) yield;
-    } while (this.descend(k, f));
-    this.walkEnd(k, enabled);
-    if (k.point(COST_IRQ_MASK)) yield;
-    return f.level === 1 || (yield* this.tableAbsent(k, f));
-  }
-
-  /** The same where nothing can come in between. */
-  walkAtOnce(k: Context, f: FaultState): Work<boolean> {
-    const { cpu } = k;
-    cpu.charge(COST_IRQ_MASK);
-    const enabled = this.walkBegin(k);
-    this.startAtTop(k, f);
-    do cpu.charge(COST_PTE);
-    while (this.descend(k, f));
-    this.walkEnd(k, enabled);
-    cpu.charge(COST_IRQ_MASK);
-    return f.level === 1 ? YES : this.tableAbsent(k, f);
-  }
-
-  startAtTop(k: Context, f: FaultState): void {
-    f.table = mmPgd.get(k.ram, f.mm);
-    f.level = memoryOf(k).format.levels;
   }
 
   /**

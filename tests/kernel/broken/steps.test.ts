@@ -14,6 +14,7 @@ import type { Context, Work } from "../../../kernel/context.ts";
 import { irqRestore, irqSave, spinTrylock, spinUnlock } from "../../../kernel/locking/index.ts";
 import type { FaultDesign } from "../../../kernel/mm/designs/design.ts";
 import { SpfMm } from "../../../kernel/mm/designs/index.ts";
+import { BEGIN } from "../../../kernel/mm/designs/spf-mm.ts";
 import { FAULT_FLAG_USER, type FaultState } from "../../../kernel/mm/fault-state.ts";
 import { allocateMm, dropUsersOfMm, duplicateMm, mprotect, mremap } from "../../../kernel/mm/index.ts";
 import { PTL } from "../../../kernel/mm/locks.ts";
@@ -88,6 +89,12 @@ class Scene {
     f.flags = FAULT_FLAG_USER;
     f.seq = mmMmapSeq.get(this.k.ram, this.mm);
     return f;
+  }
+
+  /** Everything of an attempt before the fault core, its gate left out. */
+  *advanced(f: FaultState): Work {
+    f.step = BEGIN;
+    while (!this.spf.advanceAttempt(this.k, f)) yield;
   }
 }
 
@@ -248,7 +255,8 @@ const CASES: Readonly<Record<string, Case>> = {
       yield* store(k, BASE, 1);
       const f = scene.fault(BASE + 512);
       const before = mmPgtablesBytes.get(k.ram, mm);
-      yield* scene.spf.walk(k, f);
+      yield* scene.advanced(f);
+      yield* scene.spf.commitAttempt(k, f);
       return mmPgtablesBytes.get(k.ram, mm) - before;
     },
   },
@@ -283,7 +291,7 @@ const CASES: Readonly<Record<string, Case>> = {
     *probe(scene) {
       yield* mapped(scene, BASE, 1);
       const f = scene.fault(BASE);
-      yield* scene.spf.lookup(scene.k, f);
+      yield* scene.advanced(f);
       return f.vma === f.found ? "the VMA" : "copy";
     },
   },
@@ -327,7 +335,7 @@ const CASES: Readonly<Record<string, Case>> = {
       const { k, mm } = scene;
       yield* mapPages(k, BASE, 1, READ_WRITE, FIXED);
       const f = scene.fault(BASE);
-      yield* scene.spf.lookup(k, f);
+      yield* scene.advanced(f);
       const goesOn = yield* scene.spf.anonVmaMissing(k, f);
       return [goesOn, vmAnonVma.get(k.ram, findVma(k.ram, mm, BASE)) !== NULL];
     },

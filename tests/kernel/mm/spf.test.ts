@@ -50,9 +50,10 @@ class Interfered extends SpfMm {
     this.before.copy?.(k, f);
     return super.copyBegin(k, f, vma);
   }
-  override *walk(k: Context, f: FaultState): Work<boolean> {
+  override access(k: Context, f: FaultState): boolean {
+    const permitted = super.access(k, f);
     this.before.walk?.(k, f);
-    return yield* super.walk(k, f);
+    return permitted;
   }
   override seq1(k: Context, f: FaultState): boolean {
     this.before.seq1?.(k, f);

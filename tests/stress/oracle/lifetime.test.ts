@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Context, Work } from "../../../kernel/context.ts";
 import { Classic, type FaultDesign, SpfMm } from "../../../kernel/mm/designs/index.ts";
+import { FAULT_FLAG_SPECULATIVE } from "../../../kernel/mm/fault-state.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, memoryOf } from "../../../kernel/mm/index.ts";
 import { VMA_BYTES } from "../../../kernel/mm/vma.ts";
 import type { KPtr } from "../../../kernel/struct.ts";
@@ -137,14 +138,14 @@ describe("page tables", () => {
     let recycled = false;
     let slot = 0;
     const design = new SpfMm();
-    const { walk } = design;
-    design.walk = function* (k, f) {
-      const found = yield* walk.call(design, k, f);
+    const { commitAttempt } = design;
+    design.commitAttempt = function* (k, f) {
+      if ((f.flags & FAULT_FLAG_SPECULATIVE) === 0) return yield* commitAttempt.call(design, k, f);
       slot = f.pmdSlot;
       walked = true;
       yield* waitUntil(k, () => recycled);
       k.ram.read32(slot);
-      return found;
+      return yield* commitAttempt.call(design, k, f);
     };
     let mapped = false;
     const [violation] = watch(
