@@ -4,7 +4,7 @@
  * stack growth of 6.5), which are the same but for what they do with an access that fails. There is no userfaultfd.
  */
 import type { Context, Work } from "../context.ts";
-import { COST_ATOMIC, COST_IRQ_MASK, COST_UNLOCK } from "../costs.ts";
+import { COST_ACCESS, COST_ATOMIC, COST_IRQ_MASK, COST_UNLOCK } from "../costs.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { ABORTED, NOT_ATTEMPTED } from "./designs/design.ts";
 import { handleMmFault } from "./fault.ts";
@@ -57,7 +57,11 @@ export function* userAddressFault(
     if (k.point(COST_IRQ_MASK)) yield;
   }
   if (m.design.attempts) {
-    const result = yield* m.design.attempt(k, f);
+    const { design } = m;
+    if (k.point(COST_ACCESS)) yield;
+    design.startAttempt(f);
+    while (!design.advanceAttempt(k, f)) yield;
+    const result = design.endAttempt(k, f, yield* design.commitAttempt(k, f));
     if (result === 0) return;
     if (result !== NOT_ATTEMPTED && (yield* endAttempt(k, m, frame, f, result, ends))) return;
   }

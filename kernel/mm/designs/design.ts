@@ -4,7 +4,7 @@
  * The steps here are those of a fault under mmap_lock: nothing to validate, as writers are excluded.
  */
 import { type Context, done, NOTHING, type Work, YES } from "../../context.ts";
-import { COST_ACCESS, COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
+import { COST_LOCK, COST_PTE, COST_UNLOCK } from "../../costs.ts";
 import { rwsemWake, upWriteRelease } from "../../locking/rwsem.ts";
 import { spinAcquire, spinLockSlow } from "../../locking/spinlock.ts";
 import type { KPtr } from "../../struct.ts";
@@ -29,19 +29,12 @@ export abstract class FaultDesign {
   /** One line for `faultline list designs`. */
   abstract readonly summary: string;
 
-  /** Faults try without mmap_lock first: attempt() is called. */
-  readonly attempts: boolean = false;
-
   /**
-   * Tries to handle a fault without mmap_lock. `f` has mm, address, flags and archError.
-   * @returns VM_FAULT_* of the fault core, ABORTED or NOT_ATTEMPTED; the last two and VM_FAULT_RETRY: take mmap_lock
+   * Faults try without mmap_lock first: a point, startAttempt(), advanceAttempt() until it is through, commitAttempt(),
+   * endAttempt(). `f` has mm, address, flags and archError. The result is VM_FAULT_* of the fault core, ABORTED or
+   * NOT_ATTEMPTED; the last two and VM_FAULT_RETRY mean to take mmap_lock.
    */
-  *attempt(k: Context, f: FaultState): Work<number> {
-    if (k.point(COST_ACCESS)) yield;
-    this.startAttempt(f);
-    while (!this.advanceAttempt(k, f)) yield;
-    return this.endAttempt(k, f, yield* this.commitAttempt(k, f));
-  }
+  readonly attempts: boolean = false;
 
   /** The first access of an attempt comes next; the point before it has been made. */
   startAttempt(_f: FaultState): void {}

@@ -91,11 +91,87 @@ export class SpfMm extends FaultDesign {
     f.step = GATE;
   }
 
-  /** Each access of the attempt is preceded by a point. @hot */
+  /** Makes one access after another, each preceded by a point. @hot */
   override advanceAttempt(k: Context, f: FaultState): boolean {
-    let step = f.step;
-    do step = this.#access(k, f, step);
-    while (step < READY && !k.point(STEP_COST[step]!));
+    const { ram, cpu } = k;
+    let { step } = f;
+    do {
+      switch (step) {
+        case GATE:
+          step = this.gate(k, f) ? BEGIN : GATE_CLOSED;
+          if (step === BEGIN) memoryOf(k).events.count(cpu.id, SPF_ATTEMPT);
+          break;
+        case BEGIN:
+          step = this.begin(k, f) ? ROOT : GAVE_UP;
+          if (step === ROOT) this.rcuBegin(k);
+          break;
+        case ROOT:
+          f.found = NULL;
+          f.depth = 0;
+          f.node = mmRb.get(ram, f.mm);
+          step = f.node !== NULL ? NODE_END : COVERS;
+          break;
+        case NODE_END: {
+          const vma = vmaOfRb(f.node);
+          const above = vmEnd.get(ram, vma) > f.page;
+          if (above) f.found = vma;
+          step = above ? NODE_START : RIGHT;
+          break;
+        }
+        case NODE_START:
+          step = vmStart.get(ram, f.found) <= f.page ? COVERS : LEFT;
+          break;
+        case LEFT:
+          f.node = rbLeft.get(ram, f.node);
+          step = f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
+          break;
+        case RIGHT:
+          f.node = rbRight.get(ram, f.node);
+          step = f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
+          break;
+        case COVERS: {
+          const covers = f.found !== NULL && vmStart.get(ram, f.found) <= f.page;
+          step = covers ? KIND : this.#giveUpLookup(k, SPF_ABORT_UNMAPPED);
+          break;
+        }
+        case KIND:
+          if (vmaIsAnonymous(ram, f.found)) {
+            this.copyBegin(k, f, f.found);
+            step = this.#copyAtOnce(k, f) ? VALIDATE : COPY;
+          } else {
+            step = this.#giveUpLookup(k, SPF_ABORT_NO_SPECULATE);
+          }
+          break;
+        case COPY: {
+          const from = f.found + f.copied;
+          ram.write64(f.vma + f.copied, ram.read32(from), ram.read32(from + 4));
+          f.copied += 8;
+          if (f.copied === VMA_WORDS * 8) {
+            this.rcuEnd(k);
+            step = VALIDATE;
+          }
+          break;
+        }
+        case VALIDATE:
+          step = this.validateCopy(k, f) && this.access(k, f) ? WALK_BEGIN : GAVE_UP;
+          if (step === WALK_BEGIN) f.flags |= FAULT_FLAG_SPECULATIVE;
+          break;
+        case WALK_BEGIN:
+          f.walkState = this.walkBegin(k);
+          f.table = mmPgd.get(ram, f.mm);
+          f.level = memoryOf(k).format.levels;
+          step = WALK_ENTRY;
+          break;
+        case WALK_ENTRY:
+          if (!this.descend(k, f)) {
+            this.walkEnd(k, f.walkState);
+            step = WALK_END;
+          }
+          break;
+        default:
+          step = f.level === 1 ? READY : TABLE_ABSENT;
+      }
+    } while (step < READY && !cpu.point(STEP_COST[step]!));
     f.step = step;
     return step >= READY;
   }
@@ -125,70 +201,6 @@ export class SpfMm extends FaultDesign {
 
   *#withoutTable(k: Context, f: FaultState): Work<number> {
     return (yield* this.tableAbsent(k, f)) ? yield* handlePteFault(k, f) : VM_FAULT_RETRY;
-  }
-
-  /** Makes one access; returns the next. @hot */
-  #access(k: Context, f: FaultState, step: number): number {
-    const ram = k.ram;
-    switch (step) {
-      case GATE:
-        if (!this.gate(k, f)) return GATE_CLOSED;
-        memoryOf(k).events.count(k.cpu.id, SPF_ATTEMPT);
-        return BEGIN;
-      case BEGIN:
-        if (!this.begin(k, f)) return GAVE_UP;
-        this.rcuBegin(k);
-        return ROOT;
-      case ROOT:
-        f.found = NULL;
-        f.depth = 0;
-        f.node = mmRb.get(ram, f.mm);
-        return f.node === NULL ? COVERS : NODE_END;
-      case NODE_END: {
-        const vma = vmaOfRb(f.node);
-        if (vmEnd.get(ram, vma) <= f.page) return RIGHT;
-        f.found = vma;
-        return NODE_START;
-      }
-      case NODE_START:
-        return vmStart.get(ram, f.found) <= f.page ? COVERS : LEFT;
-      case LEFT:
-        f.node = rbLeft.get(ram, f.node);
-        return f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
-      case RIGHT:
-        f.node = rbRight.get(ram, f.node);
-        return f.node !== NULL && ++f.depth < MAX_DESCENT ? NODE_END : COVERS;
-      case COVERS:
-        if (f.found !== NULL && vmStart.get(ram, f.found) <= f.page) return KIND;
-        return this.#giveUpLookup(k, SPF_ABORT_UNMAPPED);
-      case KIND:
-        if (!vmaIsAnonymous(ram, f.found)) return this.#giveUpLookup(k, SPF_ABORT_NO_SPECULATE);
-        this.copyBegin(k, f, f.found);
-        return this.#copyAtOnce(k, f) ? VALIDATE : COPY;
-      case COPY: {
-        const from = f.found + f.copied;
-        ram.write64(f.vma + f.copied, ram.read32(from), ram.read32(from + 4));
-        f.copied += 8;
-        if (f.copied < VMA_WORDS * 8) return COPY;
-        this.rcuEnd(k);
-        return VALIDATE;
-      }
-      case VALIDATE:
-        if (!this.validateCopy(k, f) || !this.access(k, f)) return GAVE_UP;
-        f.flags |= FAULT_FLAG_SPECULATIVE;
-        return WALK_BEGIN;
-      case WALK_BEGIN:
-        f.walkState = this.walkBegin(k);
-        f.table = mmPgd.get(ram, f.mm);
-        f.level = memoryOf(k).format.levels;
-        return WALK_ENTRY;
-      case WALK_ENTRY:
-        if (this.descend(k, f)) return WALK_ENTRY;
-        this.walkEnd(k, f.walkState);
-        return WALK_END;
-      default:
-        return f.level === 1 ? READY : TABLE_ABSENT;
-    }
   }
 
   /** Only faults of user mode, and only if another thread may hold mmap_lock. @hot */

@@ -63,7 +63,7 @@ function leftWritable(design: SpfMm, stage: Stage): { writable: boolean; signals
     returned: false,
   };
   let writable = false;
-  const { lockPte, attempt, afterWriteLock, beforeWriteUnlock } = design;
+  const { lockPte, endAttempt, afterWriteLock, beforeWriteUnlock } = design;
   // The first attempt on the lock is taken to have failed, and the second waits for the stage.
   design.lockPte = () => false;
   design.lockContended = function* (k, f) {
@@ -71,10 +71,9 @@ function leftWritable(design: SpfMm, stage: Stage): { writable: boolean; signals
     yield* until(k, () => (stage === "between-checks" ? reached.returned : reached.changed));
     return lockPte.call(design, k, f);
   };
-  design.attempt = function* (k, f) {
-    const result = yield* attempt.call(design, k, f);
+  design.endAttempt = (k, f, result) => {
     if (reached.ready) reached.attempted = true;
-    return result;
+    return endAttempt.call(design, k, f, result);
   };
   design.afterWriteLock = function* (k, mm) {
     yield* afterWriteLock.call(design, k, mm);
