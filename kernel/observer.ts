@@ -95,6 +95,8 @@ export interface KernelObserver {
   /** call_rcu(), and the callback after its grace period. */
   rcuQueued(k: Context, name: string, arg: KPtr): void;
   rcuCallback(k: Context, name: string, arg: KPtr): void;
+  /** A core with callbacks that wait asks whether their grace period is over. */
+  rcuPolled(cpu: number): void;
   /** A core leaves the kernel or switches tasks: its read sections have ended. */
   rcuQuiescent(cpu: number): void;
   gracePeriodEnd(cpu: number): void;

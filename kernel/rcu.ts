@@ -92,7 +92,9 @@ export class Rcu {
   /** Callbacks of this core may run now. @hot */
   isReady(cpu: number): boolean {
     const list = this.#callbacks[cpu]!;
-    return list.length !== 0 && list[0]!.period <= this.#completed;
+    if (list.length === 0) return false;
+    this.#kernel.observer?.rcuPolled(cpu);
+    return list[0]!.period <= this.#completed;
   }
 
   /** The core enters the kernel from user mode or idle. @hot */
@@ -129,11 +131,13 @@ export class Rcu {
   *runCallbacks(k: Context): Work {
     const list = this.#callbacks[k.cpu.id]!;
     let done = 0;
+    this.#kernel.observer?.rcuPolled(k.cpu.id);
     while (done < list.length && list[done]!.period <= this.#completed) {
       const callback = list[done++]!;
       if (k.point(COST_CALLBACK)) yield;
       this.#kernel.observer?.rcuCallback(k, this.#names[callback.kind]!, kptrOf(callback.arg));
       yield* this.#functions[callback.kind]!(k, kptrOf(callback.arg));
+      this.#kernel.observer?.rcuPolled(k.cpu.id);
     }
     list.splice(0, done);
   }

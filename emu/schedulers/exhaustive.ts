@@ -123,6 +123,7 @@ export class Exhaustive implements Strategy {
   readonly #handlers: readonly Uint8Array[];
   /** What the watch says of the event that ends. */
   #isBarrier = false;
+  #isClosed = false;
   #handlerOf = NO_CORE;
   /** Cores that an event's last conflict with has been found. */
   readonly #isFound: Uint8Array;
@@ -187,6 +188,11 @@ export class Exhaustive implements Strategy {
   /** The present event changed its core's interrupt mask, phase or task: where an interrupt comes matters. */
   barrier(): void {
     this.#isBarrier = true;
+  }
+
+  /** No interrupt could have been accepted before the present event: it was masked, or a delivery was in progress. */
+  closed(): void {
+    this.#isClosed = true;
   }
 
   /** The present event is one of an interrupt handler of its core. */
@@ -302,7 +308,7 @@ export class Exhaustive implements Strategy {
   #endEvent(): void {
     const at = this.#events - 1;
     const point = this.#points[at]!;
-    this.#isBarrier = false;
+    this.#isBarrier = this.#isClosed = false;
     this.#handlerOf = NO_CORE;
     this.#options.watch?.ended(point.agent);
     this.#isOpen = false;
@@ -317,7 +323,7 @@ export class Exhaustive implements Strategy {
         this.#learn(point, core);
       }
       point.predecessor = this.#predecessorOf(point);
-      point.isBarrier = this.#isBarrier || this.#touchesHandled(point, core);
+      point.isBarrier = !this.#isClosed && (this.#isBarrier || this.#touchesHandled(point, core));
       if (this.#options.reduction === "bounded") this.#findConflicts(at, point);
     }
   }
@@ -363,7 +369,7 @@ export class Exhaustive implements Strategy {
     const index = this.#index;
     const own = coreOf(point.agent);
     if (point.isBarrier) this.#findInterrupts(point);
-    if (point.sends !== 0) this.#findMerged(at, point);
+    if (point.sends !== 0) this.#findSent(at, point);
     for (let entry = point.from; entry < point.to; entry++) {
       const found = this.#isFound.fill(0);
       let left = found.length - 1;
@@ -392,13 +398,23 @@ export class Exhaustive implements Strategy {
     }
   }
 
-  /** The event sends an interrupt: had it come before an acceptance at the target, the two would have been one. */
-  #findMerged(at: number, { agent, sends, predecessor, accepted }: Point): void {
+  /**
+   * The event sends an interrupt: to come before events of the target that do not commute with it, or before an acceptance
+   * there, which would have been the answer to both.
+   */
+  #findSent(at: number, { agent, sends, predecessor, accepted }: Point): void {
+    const own = coreOf(agent);
     for (let left = sends; left !== 0; left &= left - 1) {
-      const interrupt = lowest(left) * AGENTS_PER_CORE + ROLE_INTERRUPT;
+      const target = lowest(left);
+      const interrupt = target * AGENTS_PER_CORE + ROLE_INTERRUPT;
       for (let event = at - 1; event >= 0; event--) {
-        if (this.#points[event]!.agent !== interrupt) continue;
-        this.#ask(event, coreOf(agent), accepted);
+        const point = this.#points[event]!;
+        if (
+          point.agent !== interrupt &&
+          !(point.isBarrier && target !== own && isEventOf(point.agent, target))
+        )
+          continue;
+        this.#ask(event, own, accepted);
         if (event < predecessor) break;
       }
     }
@@ -419,14 +435,13 @@ export class Exhaustive implements Strategy {
       const point = this.#points[event]!;
       if (point.agent === agent) return;
       const sends = (point.sends & (1 << core)) !== 0;
-      const isOwn = coreOf(point.agent) === core && isCore(point.agent);
-      if (sends || (isOwn && point.isBarrier)) {
-        if ((point.enabled & (1 << agent)) !== 0) point.asked |= 1 << agent;
-        else {
-          const others = senders & ~agentsOf(coreOf(point.agent), ALL_ROLES);
-          if (others !== 0) this.#askFor(event, others);
-          if (sends && !isOwn && holders !== 0) this.#askFor(event, holders);
-        }
+      const isOwn = isEventOf(point.agent, core);
+      if ((sends || (isOwn && point.isBarrier)) && (point.enabled & (1 << agent)) !== 0) {
+        point.asked |= 1 << agent;
+      } else if (sends) {
+        const others = senders & ~agentsOf(coreOf(point.agent), ALL_ROLES);
+        if (others !== 0) this.#askFor(event, others);
+        if (!isOwn && holders !== 0) this.#askFor(event, holders);
       }
       if (sends) senders |= agentsOf(coreOf(point.agent), CORE_ROLES);
       if (isOwn) holders = ofCore;
@@ -491,6 +506,11 @@ function coreOf(agent: Agent): number {
 
 function isCore(agent: Agent): boolean {
   return agent % AGENTS_PER_CORE < ROLE_INTERRUPT;
+}
+
+/** Not of its interrupts, but of the core itself. */
+function isEventOf(agent: Agent, core: number): boolean {
+  return coreOf(agent) === core && isCore(agent);
 }
 
 function agentsOf(core: number, roles: number): number {

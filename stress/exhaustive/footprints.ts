@@ -1,7 +1,7 @@
 /**
  * What each event of a run touches, for the exhaustive search. Places:
  *
- *     word     8 bytes of RAM: marked and plain accesses of the kernel, accesses of user code and of the CPU itself, table
+ *     word     4 bytes of RAM: marked and plain accesses of the kernel, accesses of user code and of the CPU itself, table
  *              reads and A/D updates of walks. Locks, sequence counts, cross-call records and acknowledgements are words.
  *     use      one for each frame: looked at by every access to the frame and by every fill that leads to it, changed
  *              by freeing or handing out the frame and by filling it as a whole
@@ -11,8 +11,11 @@
  *              some schedule: for the others it makes no difference. No other core touches the place, so it decides
  *              where the core's interrupts land and nothing else
  *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
- *     RCU      looked at where a core enters or leaves the kernel and where read sections begin and end; changed where a
- *              callback is queued and where a grace period ends
+ *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
+ *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
+ *              One of all: changed where a callback is queued, by quiescent states that count, and by grace periods;
+ *              looked at where a core asks whether its callbacks may run. (Read sections have no effect of their own: a core is a reader
+ *              while it is in the kernel.)
  *
  * Messages between cores and changes of the interrupt mask are told to the search as what they are. Kernel stacks above
  * the task_struct are no places: a task's own trap frames are its own. Frees and any access to the object meet in
@@ -28,18 +31,21 @@ import {
   ROLE_INTERRUPT,
 } from "../../emu/schedulers/index.ts";
 import type { TraceSink } from "../../emu/trace.ts";
-import type { Kernel, KernelObserver } from "../../kernel/index.ts";
+import type { Context, Kernel, KernelObserver } from "../../kernel/index.ts";
 import {
   type AccessKind,
   type AccessSink,
   type EventObserver,
   type ObservedMemory,
+  SINK_READ,
   SINK_WRITE,
   type SinkKind,
   WRITE,
 } from "../../mmu/index.ts";
 
-const PLACE_BYTES = 8;
+const PLACE_BYTES = 4;
+/** Longest access of user code and of the CPU itself. */
+const ACCESS_BYTES = 8;
 /** Places for pages, of each core. */
 const PAGE_BITS = 10;
 const PAGE_PLACES: number = 1 << PAGE_BITS;
@@ -59,6 +65,11 @@ const PAGE_INVALIDATIONS: ReadonlySet<string> = new Set(["invalidate:INVLPG", "i
 interface Interrupted {
   readonly phase: Phase;
   readonly depth: number;
+  readonly context: Context;
+  /** It is the idle task's: when another task runs, the handler is over too. */
+  readonly isIdle: boolean;
+  /** The kernel has been entered. */
+  entered: boolean;
 }
 
 export class Footprints implements AccessSink, EventObserver, EventWatch, TraceSink {
@@ -73,6 +84,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   readonly #content: number;
   readonly #tlb: number;
   readonly #queue: number;
+  readonly #rcuCore: number;
   readonly #rcu: number;
   /** Frames of kernel stacks: the first byte that is private in each, or 4096. */
   readonly #privateFrom: Uint16Array;
@@ -96,7 +108,8 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.#content = this.#use + ram.frames;
     this.#tlb = this.#content + ram.frames;
     this.#queue = this.#tlb + cores.length * PAGE_PLACES;
-    this.#rcu = this.#queue + cores.length;
+    this.#rcuCore = this.#queue + cores.length;
+    this.#rcu = this.#rcuCore + cores.length;
     // One more for the search's own.
     this.places = this.#rcu + 2;
     this.#privateFrom = new Uint16Array(ram.frames).fill(4096);
@@ -106,11 +119,10 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.observer = {
       frameAllocated: (_k, frame) => this.#touch(this.#use + frame, 1),
       frameFreed: (_k, frame) => this.#touch(this.#use + frame, 1),
-      rcuReadLock: () => this.#touch(this.#rcu, 0),
-      rcuReadUnlock: () => this.#touch(this.#rcu, 0),
-      rcuQuiescent: () => this.#touch(this.#rcu, 0),
-      rcuQueued: () => this.#touch(this.#rcu, 1),
-      gracePeriodEnd: () => this.#touch(this.#rcu, 1),
+      rcuPolled: () => this.#touch(this.#rcu, 0),
+      rcuQuiescent: (cpu) => this.#quiescent(cpu),
+      rcuQueued: () => this.#rcuQueued(),
+      gracePeriodEnd: () => this.#gracePeriodChanges(),
       tableFreed: () => this.#tableGoes(),
       pteSet: (_k, _mm, page) => this.#pageChanges(page),
     };
@@ -148,7 +160,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     const { id } = core;
     const { inKernel } = this.#kernel.rcu;
     const before = this.#phases[id]!;
-    if (inKernel[id] !== this.#inKernel[id]) this.#touch(this.#rcu, 0);
+    if (inKernel[id] !== this.#inKernel[id]) this.#touch(this.#rcuCore + id, 1);
     if (before !== core.phase || core.phase === "halted") this.#touch(this.#queue + id, 0);
     for (let cpu = 0; cpu < this.#queues.length; cpu++) {
       const queue = this.#queueOf(cpu);
@@ -158,6 +170,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
       if (cpu === id) search.barrier();
     }
     const enabled = core.interruptsEnabled() ? 1 : 0;
+    if (this.#enabled[id] === 0 || before === "microcode") search.closed();
     if (enabled !== this.#enabled[id] || before !== core.phase) search.barrier();
     this.#followHandler(core, agent, before);
     this.#note(core);
@@ -168,7 +181,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   /** @hot */
   access(pa: number, bytes: number, kind: SinkKind): void {
     this.#word(pa, kind);
-    if ((pa & 7) + bytes > PLACE_BYTES) this.#word(pa + bytes - 1, kind);
+    if (bytes > PLACE_BYTES) this.#word(pa + PLACE_BYTES, kind);
   }
 
   range(pa: number, bytes: number, kind: SinkKind): void {
@@ -186,14 +199,16 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   /** @hot */
   used(pa: number, kind: AccessKind, lo: number, hi: number): void {
     if (pa >= this.#words * PLACE_BYTES) return;
-    // How long it is is not known: what is not aligned may reach into the next word.
-    this.access(pa, (pa & 3) === 0 ? 4 : 8, kind === WRITE ? SINK_WRITE : 0);
+    // How long it is is not known.
+    for (let at = pa & -PLACE_BYTES; at < pa + ACCESS_BYTES; at += PLACE_BYTES) {
+      this.#word(at, kind === WRITE ? SINK_WRITE : SINK_READ);
+    }
     if (hi >= 0) this.#pageUsed(lo, hi);
   }
 
   /** @hot */
   walked(slotPa: number, lo: number, hi: number): void {
-    if (slotPa >= 0) this.#word(slotPa, 0);
+    if (slotPa >= 0) this.access(slotPa, 8, SINK_READ);
     if (hi >= 0) this.#pageUsed(lo, hi);
   }
 
@@ -238,7 +253,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   #word(pa: number, kind: SinkKind): void {
     const frame = pa >>> 12;
     if ((pa & 0xfff) >= this.#privateFrom[frame]!) return;
-    this.#touch(pa >>> 3, kind);
+    this.#touch(pa >>> 2, kind);
     this.#touch(this.#use + frame, 0);
     if (kind === SINK_WRITE) this.#touch(this.#content + frame, 0);
   }
@@ -246,6 +261,27 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   /** @hot */
   #touch(place: number, changes: 0 | 1): void {
     this.search?.touch(place, changes);
+  }
+
+  /** The core passes a quiescent state, which counts if a grace period waits for it. */
+  #quiescent(cpu: number): void {
+    const counts = this.#kernel.rcu.waiting[cpu] === 0 ? 0 : 1;
+    this.#touch(this.#rcuCore + cpu, counts);
+    if (counts === 1) this.#touch(this.#rcu, 1);
+  }
+
+  /** A callback is queued. If no grace period runs, one begins. */
+  #rcuQueued(): void {
+    this.#touch(this.#rcu, 1);
+    if (this.#kernel.rcu.waiting.every((flag) => flag === 0)) this.#gracePeriodChanges();
+  }
+
+  /** One begins or ends: from now on it waits for the cores that are in the kernel, or for none. */
+  #gracePeriodChanges(): void {
+    const { inKernel } = this.#kernel.rcu;
+    this.#touch(this.#rcu, 1);
+    for (let cpu = 0; cpu < inKernel.length; cpu++)
+      this.#touch(this.#rcuCore + cpu, inKernel[cpu] === 0 ? 0 : 1);
   }
 
   #send(from: number, icrLo: number, target: number): void {
@@ -260,15 +296,23 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
 
   #followHandler(core: Core, agent: Agent, before: Phase): void {
     const { id, phase } = core;
-    const depth = this.#kernel.current[id]!.traps.length;
+    const k = this.#kernel.current[id]!;
+    const depth = k.traps.length;
     const interrupted = this.#interrupted[id]!;
     if (agent % AGENTS_PER_CORE >= ROLE_INTERRUPT) {
-      this.#interrupted[id] ??= { phase: before === "halted" ? "kernel" : before, depth };
+      const isIdle = k.task?.idle === true;
+      this.#interrupted[id] ??= { phase: before, depth, context: k, isIdle, entered: false };
       return;
     }
     if (interrupted === null) return;
-    this.search!.inHandler(id);
-    if (phase === interrupted.phase && depth === interrupted.depth) this.#interrupted[id] = null;
+    const { context, isIdle } = interrupted;
+    if (k === context && depth > interrupted.depth) interrupted.entered = true;
+    // What was interrupted goes on in the event in which the handler ends: it is no event of the handler any more.
+    const isBack = isIdle
+      ? k !== context || (depth === interrupted.depth && phase !== "microcode")
+      : k === context && depth === interrupted.depth && phase === interrupted.phase;
+    if (isBack && interrupted.entered) this.#interrupted[id] = null;
+    else this.search!.inHandler(id);
   }
 
   #note(core: Core): void {

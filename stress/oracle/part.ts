@@ -67,6 +67,7 @@ const METHODS = [
   "rcuReadUnlock",
   "rcuQueued",
   "rcuCallback",
+  "rcuPolled",
   "rcuQuiescent",
   "gracePeriodEnd",
   "seqReadBegin",
