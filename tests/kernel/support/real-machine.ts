@@ -1,14 +1,12 @@
 /**
- * The kernel on the emulated x86-64 cores, with its own memory management and without programs: tasks are kernel
- * functions. Interrupts, frames, returns and the local APIC are the machine's.
+ * The kernel on the emulated cores of an architecture, with its own memory management and without programs: tasks are kernel
+ * functions. Interrupts, frames, returns and the interrupt controller are the machine's.
  */
 import { Machine } from "../../../emu/machine.ts";
-import { X86_MACHINES } from "../../../emu/machines/x86-64.ts";
+import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
+import { ARCHITECTURES } from "../../../kernel/arch/index.ts";
 import type { ArchPort } from "../../../kernel/arch/port.ts";
 import type { ArchProcess } from "../../../kernel/arch/process-port.ts";
-import { X86Entry } from "../../../kernel/arch/x86/entry.ts";
-import { pageFault } from "../../../kernel/arch/x86/fault.ts";
-import { X86Mmu } from "../../../kernel/arch/x86/mmu.ts";
 import type { Context, Work } from "../../../kernel/context.ts";
 import { Kernel } from "../../../kernel/kernel.ts";
 import { DESIGNS } from "../../../kernel/mm/designs/index.ts";
@@ -19,6 +17,8 @@ import { schedule, TASK_DEAD, wakeUpNewTask } from "../../../kernel/sched/index.
 export type KernelCode = (k: Context) => Work;
 
 export interface RealOptions {
+  /** Default: x86-64. */
+  readonly arch?: string;
   readonly cpus: number;
   readonly scheduler: "timed" | "random";
   readonly seed?: number;
@@ -31,8 +31,9 @@ export class RealMachine {
   readonly lines: string[] = [];
 
   constructor(options: RealOptions, works: readonly KernelCode[]) {
+    const model = MACHINE_MODELS.find((each) => each.arch === (options.arch ?? "x86-64"))!;
     this.machine = new Machine({
-      model: X86_MACHINES[0]!,
+      model,
       cpus: options.cpus,
       memoryBytes: 64 * 1024 * 1024,
       scheduler: options.scheduler,
@@ -42,9 +43,7 @@ export class RealMachine {
       console: (_stream, bytes) => this.lines.push(new TextDecoder().decode(bytes).trimEnd()),
     });
     const arch: ArchPort = {
-      name: "x86-64",
-      entry: new X86Entry(this.machine, { pagingLevels: 4, pageFault }),
-      mmu: new X86Mmu({ levels: 4, pcid: "pcid", pkeys: "pkeys" }),
+      ...ARCHITECTURES.get(model.arch)!(this.machine),
       process: {} as unknown as ArchProcess,
     };
     this.kernel = new Kernel(this.machine, arch, {
