@@ -246,11 +246,10 @@ export class Interpreter implements Engine {
           // HELPER: the operands are read before PC changes.
           const a = code[pc + 2]!;
           const b = code[pc + 3]!;
-          const mark = page.markIndex(pc);
           retire(core, budget - left + code[pc + 6]!);
           S[PC] = code[pc + 4]!;
           S[PC + 1] = code[pc + 5]!;
-          core.helper(code[pc + 1]!, S[a]!, S[a + 1]!, S[b]!, S[b + 1]!, page.markLo[mark]!, page.pageHi);
+          core.helper(code[pc + 1]!, S[a]!, S[a + 1]!, S[b]!, S[b + 1]!, code[pc + 7]!, page.pageHi);
           if (!core.goesOn()) return "phase";
           fastBase = core.regime * FAST_REGIME_WORDS;
           budget = sliceBudget(core.userSliceEnd() - core.clock);

@@ -647,7 +647,8 @@ export class Packer {
         const a = this.#cellOf(args[0]!);
         const b = this.#cellOf(args[1]!);
         const [helper, lo, hi] = immediates as [number, number, number];
-        this.#write(PACKED.HELPER, helper, a, b, lo, hi, retired);
+        const own = this.#page.markLo[this.#page.marks - 1]!;
+        this.#write(PACKED.HELPER, helper, a, b, lo, hi, retired, own);
         return;
       }
       case "exit.if": {

@@ -14,7 +14,7 @@ export const PACKED = {
   BRANCH_CONDITION: 2, // condition, tail
   INDIRECT: 3, // a retired
   TRAP: 4, // trap lo hi retired
-  HELPER: 5, // helper a b lo hi retired
+  HELPER: 5, // helper a b lo hi retired own
   TRAP_IF: 6, // a trap
   EXIT_IF: 7, // a lo hi retired
   STALE: 8, // (patched over the first word of an instruction whose block is stale)
