@@ -76,8 +76,8 @@ import { hashRegisters } from "./hash.ts";
 import { idRegisters } from "./id-registers.ts";
 import { MemoryOperation, maintenancePrivilege, OPERATION_NONE } from "./memory-operation.ts";
 import type { Aarch64Profile } from "./profile.ts";
-import { callFirmware } from "./psci.ts";
-import { exceptionLevel, PSTATE_DAIF, PSTATE_EL1, setPstate, stackSlot } from "./pstate.ts";
+import { callFirmware, isPowerOn } from "./psci.ts";
+import { exceptionLevel, PSTATE_DAIF, PSTATE_EL1, setPstate, stackSlot, writeNzcv } from "./pstate.ts";
 import { SLEEP_IDLE, SLEEP_WFI } from "./sleep.ts";
 import { systemInstruction, tlbiByName } from "./system-instructions.ts";
 import {
@@ -571,6 +571,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   }
 
   psci(call: number, argLo: readonly number[], argHi: readonly number[]): number {
+    // A core that has been started runs beside this one from then on: the slice was not made for that.
+    if (isPowerOn(call)) this.endSlice();
     return callFirmware({
       core: this,
       cores: this.#domain.cores,
@@ -888,6 +890,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     words.fill(0, RECORD_FIRST, RECORD_LAST);
     words.fill(0, SYSTEM_FIRST, SYSTEM_LAST);
     words[MONITOR] = 0;
+    writeNzcv(words, 0);
     words[PSTATE] = PSTATE_EL1 | PSTATE_SP | PSTATE_DAIF;
     this.interrupts.resetCpuInterface();
     this.#registers.reset();

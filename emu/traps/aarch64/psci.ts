@@ -75,6 +75,11 @@ const OFFERED: ReadonlySet<number> = new Set([
   SMCCC_VERSION,
 ]);
 
+/** The call may start a core. */
+export function isPowerOn(call: number): boolean {
+  return call >>> 0 === PSCI_CPU_ON || call >>> 0 === PSCI_CPU_ON_32;
+}
+
 /** The result for X0, sign-extended to 64 bits. */
 export function callFirmware(call: PsciCall): number {
   const { core, argLo, argHi } = call;
