@@ -28,7 +28,7 @@ const SECOND = KERNEL_CODE + 0x100;
 /** Calls with HVC or SMC on core 0, then stops; X0 afterwards. */
 function call(rig: Rig, text: string, f: number, ...args: readonly (number | bigint)[]): bigint {
   setX(rig.core, 0, f);
-  args.forEach((arg, index) => setX(rig.core, index + 1, arg));
+  for (const [index, arg] of args.entries()) setX(rig.core, index + 1, arg);
   rig.machine.stopReason = null;
   rig.start(rig.core, EL1H | DAIF, a64(text, "svc #0"));
   rig.run();
