@@ -48,6 +48,11 @@ export interface ArchEntry {
   userAccessEnd(cpu: Cpu): void;
   /** access_ok(): the range lies below the end of user space. @hot */
   isUserRange(lo: number, hi: number, lengthBytes: number): boolean;
+  /**
+   * untagged_addr(): high half of an address that is only looked up, without the bits that translation ignores. What the
+   * kernel itself accesses goes to isUserRange() as it is. @hot
+   */
+  untaggedHi(hi: number): number;
 
   /** RESCHEDULE: the target looks at its flags word. */
   sendReschedule(k: Context, target: number): void;

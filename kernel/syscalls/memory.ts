@@ -36,19 +36,27 @@ export function* sysMmap(k: Context, call: Syscall): Work<number> {
   return addressResult(yield* work);
 }
 
+/**
+ * High half of the address of an existing mapping, which may be tagged. brk(), mmap() and the new address of mremap() take no
+ * tags (Documentation/arch/arm64/tagged-address-abi.rst). @hot
+ */
+function placeHi(k: Context, call: Syscall): number {
+  return k.kernel.arch.entry.untaggedHi(call.hi(0));
+}
+
 /** munmap(address, length). */
 export function sysMunmap(k: Context, call: Syscall): Work<number> {
-  return munmap(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1));
+  return munmap(k, call.lo(0), placeHi(k, call), call.lo(1), call.hi(1));
 }
 
 /** mprotect(address, length, prot). */
 export function sysMprotect(k: Context, call: Syscall): Work<number> {
-  return mprotect(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2), -1);
+  return mprotect(k, call.lo(0), placeHi(k, call), call.lo(1), call.hi(1), call.lo(2), -1);
 }
 
 /** pkey_mprotect(address, length, prot, key). Key -1: mprotect(). */
 export function sysPkeyMprotect(k: Context, call: Syscall): Work<number> {
-  return mprotect(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2), call.lo(3));
+  return mprotect(k, call.lo(0), placeHi(k, call), call.lo(1), call.hi(1), call.lo(2), call.lo(3));
 }
 
 /** pkey_alloc(flags, rights). */
@@ -66,7 +74,7 @@ export function sysPkeyFree(k: Context, call: Syscall): Work<number> {
 export function* sysMremap(k: Context, call: Syscall): Work<number> {
   const request = {
     lo: call.lo(0),
-    hi: call.hi(0),
+    hi: placeHi(k, call),
     oldLengthLo: call.lo(1),
     oldLengthHi: call.hi(1),
     newLengthLo: call.lo(2),
@@ -80,7 +88,7 @@ export function* sysMremap(k: Context, call: Syscall): Work<number> {
 
 /** madvise(address, length, advice). */
 export function sysMadvise(k: Context, call: Syscall): Work<number> {
-  return madvise(k, call.lo(0), call.hi(0), call.lo(1), call.hi(1), call.lo(2));
+  return madvise(k, call.lo(0), placeHi(k, call), call.lo(1), call.hi(1), call.lo(2));
 }
 
 /** brk(address): the break afterwards, which is the old one if it could not be set. */

@@ -182,6 +182,11 @@ export class Arm64Entry implements ArchEntry {
     return endHi === USER_END_HI && endLo % 0x1_0000_0000 === 0;
   }
 
+  /** TCR_EL1.TBI0: bits 63 to 56 are a tag in the lower half of the address space, which bit 55 tells from the upper. @hot */
+  untaggedHi(hi: number): number {
+    return hi & ((hi << 8) >> 8);
+  }
+
   sendReschedule(k: Context, target: number): void {
     sendIpi(k, target, IPI_RESCHEDULE);
   }

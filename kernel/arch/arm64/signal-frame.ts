@@ -191,11 +191,6 @@ function copyRegister(ram: PhysicalMemory, from: number, buffer: ByteBuffer, off
   buffer.writeInt32(ram.read32(from), offset).writeInt32(ram.read32(from + 4), offset + 4);
 }
 
-/** untagged_addr(), high half: bits 63 to 56 become 0 in the lower half of the address space, and stay in the upper. */
-function untaggedHi(hi: number): number {
-  return hi & ((hi << 8) >> 8);
-}
-
 /** rt_sigreturn. A frame that cannot be, or that would lead out of user mode, is SIGSEGV at the stack pointer. */
 export function* popSignalFrame(k: Context, frame: KPtr): Work {
   const { ram } = k;
@@ -311,7 +306,7 @@ function* notifySegfault(k: Context, frame: KPtr): Work {
   const { ram } = k;
   const mm = k.task!.mm;
   const lo = ram.read32(frame + regs.REGS_SP);
-  const hi = untaggedHi(ram.read32(frame + regs.REGS_SP + 4));
+  const hi = k.kernel.arch.entry.untaggedHi(ram.read32(frame + regs.REGS_SP + 4));
   yield* mmapReadLock(k, mm);
   const isBelowSomething = findVma(ram, mm, pageOf(lo, hi)) !== NULL;
   yield* mmapReadUnlock(k, mm);

@@ -191,6 +191,11 @@ export class X86Entry implements ArchEntry {
     return endHi === this.#userEndHi && endLo % 0x1_0000_0000 <= 0xffff_f000;
   }
 
+  /** Every bit of an address counts: no LAM. @hot */
+  untaggedHi(hi: number): number {
+    return hi;
+  }
+
   sendReschedule(k: Context, target: number): void {
     sendIpi(k, target, RESCHEDULE_VECTOR);
   }

@@ -220,22 +220,29 @@ test("instructions that the kernel does for user code: WFI, WFE and the identifi
   expect(xOf(frame, 7)).toBe(0n);
 });
 
-test("a tagged pointer is as good as one without a tag to load and store, and none to a system call", () => {
-  const tagged = DATA + 0x5a00_0000_0000_0000n;
+test("a tagged pointer is good for loads, stores and calls about mappings, and for no call that accesses memory", () => {
+  const tag = 0x5a00_0000_0000_0000n;
+  const calls: [number, Word[], bigint][] = [
+    [MARK + 1, call(64, 1n, DATA + tag, 8n), -14n],
+    [MARK + 2, call(226, DATA + tag, 4096n, 3n), 0n],
+    [MARK + 3, call(233, DATA + 4096n + tag, 4096n, 4n), 0n],
+    [MARK + 4, call(222, DATA + tag, 4096n, 3n, 0x32n, 0xffff_ffff_ffff_ffffn, 0n), -12n],
+    [MARK + 5, call(215, DATA + 4096n + tag, 4096n), 0n],
+  ];
   const run = new ProgramRun([
-    ...mov64(1, tagged),
+    ...mov64(1, DATA + tag),
     ...mov64(2, 0x1122_3344_5566_7788n),
     str(2, 1),
     ...mov64(3, DATA),
     ldr(4, 3),
     movz(8, MARK),
     svc(0),
-    ...call(64, 1n, tagged, 8n),
-    movz(8, MARK + 1),
-    svc(0),
+    ...calls.flatMap(([mark, words]) => [...words, movz(8, mark), svc(0)]),
     ...EXIT,
   ]);
   expect(run.run()).toBe(0);
   expect(xOf(run.frameOf(MARK), 4)).toBe(0x1122_3344_5566_7788n);
-  expect(BigInt.asIntN(64, xOf(run.frameOf(MARK + 1), 0))).toBe(-14n);
+  for (const [mark, , result] of calls) {
+    expect(BigInt.asIntN(64, xOf(run.frameOf(mark), 0))).toBe(result);
+  }
 });
