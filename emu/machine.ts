@@ -102,6 +102,7 @@ export class Machine implements CoreHost, Platform {
       observer: this.#observer(),
       ledger: this.ledger,
       isKernelText: (frame) => this.isKernelText(frame),
+      running: () => this.running.id,
     });
     this.running = this.cores[0]!;
     for (const core of this.cores) core.host = this;

@@ -2,6 +2,7 @@
 export * from "./aarch64/index.ts";
 export * from "./address.ts";
 export * from "./fast-tlb.ts";
+export * from "./late-stores.ts";
 export * from "./ledger.ts";
 export * from "./ledger-report.ts";
 export * from "./may-sets.ts";

@@ -1,6 +1,6 @@
 /** The AArch64 machines. */
 
-import { AARCH64_LEAF_SHIFTS } from "../../mmu/index.ts";
+import { AARCH64_LEAF_SHIFTS, LateStoreBus } from "../../mmu/index.ts";
 import { aarch64Frontend } from "../frontends/aarch64/index.ts";
 import { BroadcastBus, Gicv3Bus } from "../interrupts/index.ts";
 import {
@@ -44,7 +44,10 @@ function aarch64Machine({ name, description, profile, asidBits }: Variant): Mach
       const domain = new CoreDomain();
       const bus = new Gicv3Bus(profile.messageLatencyCycles);
       const broadcasts = new BroadcastBus(profile.broadcastLatencyCycles, profile.broadcastLatencyCycles);
-      return Array.from(
+      const mayBeLate = profile.ets2 === "absent";
+      const storer = (): number => (cores[options.running()]!.budget.exploring ? options.running() : -1);
+      const lateStores = mayBeLate ? new LateStoreBus(ram, storer) : null;
+      const cores: Aarch64Core[] = Array.from(
         { length: count },
         (_, id) =>
           new Aarch64Core(id, ram, id * regionBytes, {
@@ -57,8 +60,10 @@ function aarch64Machine({ name, description, profile, asidBits }: Variant): Mach
             observer: options.observer,
             ledger: options.ledger,
             isKernelText: options.isKernelText,
+            lateStores,
           }),
       );
+      return cores;
     },
   };
 }

@@ -10,6 +10,8 @@ export interface CoreOptions {
   readonly ledger: CoherenceLedger | null;
   /** Whether a frame holds kernel text. */
   readonly isKernelText: (frame: number) => boolean;
+  /** Number of the core that executes now. */
+  readonly running: () => number;
 }
 
 export interface MachineModel {

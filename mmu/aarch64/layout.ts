@@ -4,6 +4,7 @@
  */
 import { RECENT_WORDS } from "../adversary.ts";
 import { FastKeeper } from "../fast-keeper.ts";
+import { LateStores } from "../late-stores.ts";
 import { arrayWords, ENTRY_WORDS } from "../set-array.ts";
 import { type AArch64TranslationProfile, profileArrays } from "./profiles.ts";
 
@@ -107,8 +108,10 @@ export const W_IMAGE = 17;
 const WALK_WORDS: number = W_IMAGE + ENTRY_WORDS;
 
 export const S_PREFETCH: number = S_WALK + WALK_WORDS;
+/** Late page-table stores of the core. */
+export const S_LATE: number = S_PREFETCH + WALK_WORDS;
 /** First modelled array. */
-export const ARRAYS: number = S_PREFETCH + WALK_WORDS;
+export const ARRAYS: number = S_LATE + LateStores.words;
 
 /** Phases of a walk. */
 export const PHASE_IDLE = 0;

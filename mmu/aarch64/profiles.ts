@@ -35,8 +35,6 @@ export interface AArch64TranslationProfile {
   readonly hardwareUpdates: "none" | "access flag" | "access flag and dirty state";
   /** ID_AA64MMFR2_EL1.BBM (FEAT_BBM): whether a live entry's size may change at once. */
   readonly bbmLevel: 0 | 1 | 2;
-  /** ID_AA64MMFR1_EL1.ETS = 2 (FEAT_ETS2): walks come after what is before their access in program order. */
-  readonly ets2: "present" | "absent";
   /** ID_AA64MMFR1_EL1.PAN ≥ 3: SCTLR_EL1.EPAN exists. */
   readonly pan3: "present" | "absent";
   /** Extra cycles of an access that misses the first level and hits the second. */
@@ -66,7 +64,6 @@ export const NEOVERSE_N1: AArch64TranslationProfile = {
   smallTables: "absent",
   hardwareUpdates: "access flag and dirty state",
   bbmLevel: 0,
-  ets2: "absent",
   pan3: "absent",
   l2HitCycles: 3,
   walkReadCycles: 8,

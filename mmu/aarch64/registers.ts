@@ -4,6 +4,7 @@
  * context synchronization event, and a core that models the wait keeps the value until then.
  */
 import type { FastKeeper } from "../fast-keeper.ts";
+import type { LateStores } from "../late-stores.ts";
 import type { CoherenceLedger } from "../ledger.ts";
 import { deriveControls } from "./controls.ts";
 import { SCTLR_A, SCTLR_HI_EPAN, SCTLR_M, SCTLR_WXN } from "./descriptors.ts";
@@ -32,6 +33,7 @@ export interface RegisterParts {
   readonly keeper: FastKeeper;
   readonly ledger: CoherenceLedger | null;
   readonly profile: AArch64TranslationProfile;
+  readonly late: LateStores | null;
 }
 
 export class TranslationRegisters {
@@ -40,6 +42,7 @@ export class TranslationRegisters {
   readonly #keeper: FastKeeper;
   readonly #ledger: CoherenceLedger | null;
   readonly #profile: AArch64TranslationProfile;
+  readonly #late: LateStores | null;
 
   constructor(parts: RegisterParts) {
     this.#core = parts.core;
@@ -47,6 +50,7 @@ export class TranslationRegisters {
     this.#keeper = parts.keeper;
     this.#ledger = parts.ledger;
     this.#profile = parts.profile;
+    this.#late = parts.late;
     deriveControls(parts.words, parts.profile);
   }
 
@@ -77,6 +81,8 @@ export class TranslationRegisters {
     deriveControls(words, this.#profile);
     this.#keeper.empty();
     words[S_WALK + W_PHASE] = PHASE_IDLE;
+    // Under a root that was not loaded no walk comes before this write.
+    this.#late?.synchronise();
     if (this.#ledger !== null) this.#reportRoots(this.#ledger);
   }
 

@@ -12,6 +12,7 @@
  * translated by the fast TLB; NSTable and NS have no effect, as in the Non-secure state.
  */
 import { FastKeeper } from "../fast-keeper.ts";
+import { type LateStoreBus, LateStores } from "../late-stores.ts";
 import type { CoherenceLedger } from "../ledger.ts";
 import type { MaySets } from "../may-sets.ts";
 import type { PhysicalMemory } from "../memory.ts";
@@ -57,6 +58,7 @@ import {
   R_TBI_FETCH,
   RANGE_WORDS,
   S_ASID,
+  S_LATE,
   S_MAIR_HI,
   S_MAIR_LO,
   S_OCCUPIED,
@@ -104,6 +106,8 @@ export interface AArch64TranslationOptions {
   readonly seed: number;
   readonly observer: TranslationObserver | null;
   readonly ledger: CoherenceLedger | null;
+  /** Page-table stores may reach walkers late; null: they do not (also with FEAT_ETS2). */
+  readonly lateStores: LateStoreBus | null;
 }
 
 export class AArch64TranslationUnit implements TranslationUnit {
@@ -127,6 +131,8 @@ export class AArch64TranslationUnit implements TranslationUnit {
     iss: 0,
     isReadFault: true,
   };
+  /** Page-table stores of this core that walkers do not see yet. */
+  readonly lateStores: LateStores | null;
   /** Names of the structures by the number that observers get. */
   readonly structureNames: readonly string[];
   /** Of the last translate() that returned DONE: the entry's attributes; -1: stage 1 was off. */
@@ -176,7 +182,10 @@ export class AArch64TranslationUnit implements TranslationUnit {
       profile,
       this.#keeper,
     );
-    const parts = { core, words: state, ram, profile, ledger, caches: this.#caches.walkCaches };
+    this.lateStores = options.lateStores === null ? null : new LateStores(options.lateStores, state, S_LATE);
+    const late = this.lateStores;
+    const { budget } = options;
+    const parts = { core, words: state, ram, profile, ledger, caches: this.#caches.walkCaches, late, budget };
     this.#walker = new Walker(parts, S_WALK);
     this.#adversary = new AArch64Adversary(state, ram, this.#caches, new Walker(parts, S_PREFETCH));
     this.#admission = new Admission(state, ram, options.budget, this.#keeper);
@@ -188,7 +197,14 @@ export class AArch64TranslationUnit implements TranslationUnit {
       observer,
       adversary: this.#isAdversarial ? this.#adversary : null,
     });
-    this.#registers = new TranslationRegisters({ core, words: state, keeper: this.#keeper, ledger, profile });
+    this.#registers = new TranslationRegisters({
+      core,
+      words: state,
+      keeper: this.#keeper,
+      ledger,
+      profile,
+      late,
+    });
   }
 
   get stallCycles(): number {
@@ -248,7 +264,8 @@ export class AArch64TranslationUnit implements TranslationUnit {
   }
 
   hash(seed: number): number {
-    return this.#caches.hash(fold(seed, this.#words[S_RANDOM]));
+    const hash = this.#caches.hash(fold(seed, this.#words[S_RANDOM]));
+    return this.lateStores === null ? hash : this.lateStores.hash(hash);
   }
 
   /** Every modelled entry, for debuggers and tests. */
@@ -372,6 +389,13 @@ export class AArch64TranslationUnit implements TranslationUnit {
     const reach = option === "ish" || option === "ishst" ? "everywhere" : "local";
     const waitsFor = option === "ishst" || option === "nshst" ? "stores" : "all";
     this.#maySets?.barrierCompleted(this.core, reach, waitsFor);
+    if (reach === "everywhere") this.lateStores?.completeAll();
+    else this.lateStores?.synchronise();
+  }
+
+  /** A context synchronization event: ISB, exception entry, ERET. Walks from here on see the stores before it. */
+  synchronise(): void {
+    this.lateStores?.synchronise();
   }
 
   // Speculation

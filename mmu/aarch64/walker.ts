@@ -7,7 +7,7 @@
  * Steps of a walk (the order of AArch64.S1Translate and AArch64.S1Walk in the manual's pseudocode):
  * 1. TCR_EL1.EPDn = 1: translation fault, level 0. Otherwise start at the deepest walk-cache entry that matches the
  *    address and the ASID, else at TTBRn_EL1, whose address above the output size is an address size fault, level 0.
- * 2. Read the descriptor of the level's table; outside RAM: External abort on the walk.
+ * 2. Read the descriptor of the level's table, or what it held before a store that is late (late-stores.ts); outside RAM: External abort on the walk.
  * 3. Bit 0 clear, a block at a level that has none, or bits 1:0 = 01 at level 3: translation fault.
  * 4. A table: its address above the output size is an address size fault of this level. Join APTable, UXNTable and
  *    PXNTable to the limits unless TCR_EL1.HPDn, enter it into the walk cache, go on with step 2 a level down.
@@ -22,6 +22,7 @@
  * instruction fetch from Device memory is one from Normal Non-cacheable memory. Tables are little-endian (SCTLR_EL1.EE = 0).
  * Bits 15:12 of a 64 KiB descriptor are address bits with 52 bits of physical address only, otherwise ignored.
  */
+import type { LateStores } from "../late-stores.ts";
 import type { CoherenceLedger } from "../ledger.ts";
 import type { PhysicalMemory } from "../memory.ts";
 import {
@@ -37,7 +38,7 @@ import {
   keyHi,
   keyLo,
 } from "../set-array.ts";
-import { type TranslationCause, WRITE } from "../translation.ts";
+import { type EventBudget, type TranslationCause, WRITE } from "../translation.ts";
 import type { WalkCache } from "../walk-cache.ts";
 import { outputBits } from "./controls.ts";
 import {
@@ -115,6 +116,8 @@ export interface WalkerParts {
   readonly ledger: CoherenceLedger | null;
   /** Walk caches by the level of the descriptors that they hold, 0 … 2. */
   readonly caches: readonly WalkCache[];
+  readonly late: LateStores | null;
+  readonly budget: EventBudget;
 }
 
 export class Walker {
@@ -129,6 +132,8 @@ export class Walker {
   readonly #ram: PhysicalMemory;
   readonly #i32: Int32Array;
   readonly #ledger: CoherenceLedger | null;
+  readonly #late: LateStores | null;
+  readonly #budget: EventBudget;
   readonly #caches: readonly WalkCache[];
   readonly #physicalBits: number;
   readonly #groups: boolean;
@@ -144,6 +149,8 @@ export class Walker {
     this.#i32 = parts.ram.i32;
     this.#ledger = parts.ledger;
     this.#caches = parts.caches;
+    this.#late = parts.late;
+    this.#budget = parts.budget;
     this.#physicalBits = parts.profile.physicalBits;
     this.#groups = parts.profile.contiguous === "group";
     this.#readCycles = parts.profile.walkReadCycles;
@@ -238,6 +245,9 @@ export class Walker {
     }
     if (this.#ledger !== null) this.#ledger.tableRead(slot >>> 10, words[r + W_LO], words[r + W_HI]);
     words[r + W_SLOT] = slot;
+    const late = this.#late;
+    if (late !== null && this.#budget.exploring && late.find(slot))
+      return this.#judge(level, granule, late.lo, late.hi);
     return this.#judge(level, granule, this.#i32[slot], this.#i32[slot + 1]);
   }
 
@@ -249,12 +259,14 @@ export class Walker {
     const slot = words[r + W_SLOT];
     const level = words[r + W_LEVEL];
     const granule = words[words[r + W_RANGE] + R_GRANULE];
+    if (this.#late !== null && this.#budget.exploring) this.#late.completeSlot(slot);
     const lo = this.#i32[slot];
     const hi = this.#i32[slot + 1];
     if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) {
       return this.#judge(level, granule, lo, hi);
     }
     this.#ram.write32((slot << 2) >>> 0, words[r + W_UPDATED_LO]);
+    if (this.#late !== null && this.#budget.exploring) this.#late.completeSlot(slot);
     return this.#finish(level, granule, words[r + W_UPDATED_LO], hi);
   }
 

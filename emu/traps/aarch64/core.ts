@@ -19,6 +19,7 @@ import {
   FETCH,
   hexOfHalves,
   ISS_WNR,
+  type LateStoreBus,
   type PhysicalMemory,
   SUPERVISOR,
   SUSPENDED,
@@ -74,6 +75,7 @@ import {
 } from "./exceptions.ts";
 import { hashRegisters } from "./hash.ts";
 import { idRegisters } from "./id-registers.ts";
+import { InFlight } from "./in-flight.ts";
 import { MemoryOperation, maintenancePrivilege, OPERATION_NONE } from "./memory-operation.ts";
 import type { Aarch64Profile } from "./profile.ts";
 import { callFirmware, isPowerOn } from "./psci.ts";
@@ -166,6 +168,8 @@ export interface Aarch64CoreOptions {
   readonly observer: TranslationObserver | null;
   readonly ledger: CoherenceLedger | null;
   readonly isKernelText: (frame: number) => boolean;
+  /** Page-table stores may reach walkers late in exploring runs; null: they do not. */
+  readonly lateStores: LateStoreBus | null;
 }
 
 /** Plain counts of a core that no result depends on. */
@@ -186,7 +190,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   readonly mmu: AArch64TranslationUnit;
   readonly interrupts: Gicv3;
-  override readonly broadcasts: Broadcasts;
+  override readonly broadcasts: InFlight;
   readonly gpr: Int32Array;
   readonly profile: Aarch64Profile;
   interruptsAccepted = 0;
@@ -216,6 +220,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
       seed: options.seed,
       observer: options.observer,
       ledger: options.ledger,
+      lateStores: options.lateStores,
     });
     this.interrupts = new Gicv3({
       id,
@@ -226,12 +231,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
       cyclesPerTick: profile.cyclesPerTick,
       counterFrequency: profile.cyclesPerSecond / profile.cyclesPerTick,
     });
-    this.broadcasts = new Broadcasts({
-      core: this,
-      bus: options.broadcasts,
-      words,
-      base: BROADCASTS_BASE,
-    });
+    const received = { core: this, bus: options.broadcasts, words, base: BROADCASTS_BASE };
+    this.broadcasts = new InFlight(new Broadcasts(received), this.mmu.lateStores);
     this.#registers = new SystemRegisters({
       words,
       mmu: this.mmu,
@@ -324,7 +325,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
         this.#dsb(aLo, pcLo, pcHi);
         return;
       case H.ISB:
-        this.charge(this.profile.systemRegisterCycles);
+        this.isb();
         return;
       case H.CLREX:
         this.state[MONITOR] = 0;
@@ -384,6 +385,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const words = this.state;
     exceptionReturn(words);
     words[EVENT_REGISTER] = 1;
+    this.mmu.synchronise();
     this.clock += this.profile.returnCycles;
     this.mmu.setPan((words[PSTATE] & PSTATE_PAN) === 0 ? 0 : 1);
     if ((words[PSTATE] & PSTATE_IL) === 0) this.phase = "execute";
@@ -559,6 +561,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   }
 
   isb(): void {
+    this.mmu.synchronise();
     this.charge(this.profile.systemRegisterCycles);
   }
 
@@ -592,6 +595,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   powerOff(): void {
     this.mmu.abandon();
+    this.mmu.lateStores?.completeAll();
     this.phase = "parked";
     this.host.trace(this, "power-off", 0, 0);
   }
@@ -851,6 +855,9 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const words = this.state;
     this.phase = "execute";
     this.clock += this.profile.exceptionCycles;
+    // Kernel code may have been in the middle of an access (Cpu.access) when an interrupt came.
+    this.mmu.abandon();
+    this.mmu.synchronise();
     this.mmu.setPan((words[PSTATE] & PSTATE_PAN) === 0 ? 0 : 1);
     this.updatePointLimit();
     this.host.trace(this, "trap", what, words[ELR]);

@@ -27,6 +27,7 @@ import {
 import {
   CoherenceLedger,
   EventBudget,
+  LateStoreBus,
   type LedgerOptions,
   MaySets,
   type MaySetsOptions,
@@ -55,6 +56,8 @@ export interface WorldOptions {
   /** More bits of the high word of TCR_EL1. */
   tcrHi?: number;
   tcrLo?: number;
+  /** Page-table stores may be late, while the budget is exploring. */
+  lateStores?: true;
 }
 
 export class World {
@@ -62,6 +65,7 @@ export class World {
   readonly granule: GranuleShift;
   readonly inputBits: number;
   readonly budget: EventBudget = new EventBudget();
+  readonly late: LateStoreBus | null;
   readonly ledger: CoherenceLedger | null;
   readonly maySets: MaySets | null;
   readonly states: Int32Array[] = [];
@@ -100,6 +104,9 @@ export class World {
           ...ledger,
         })
       : null;
+    this.late = options.lateStores
+      ? new LateStoreBus(this.ram, () => (this.budget.exploring ? this.context.core : -1))
+      : null;
     for (let core = 0; core < (options.cores ?? 1); core++) {
       const state = new Int32Array(AArch64TranslationUnit.stateWords(this.profile));
       this.states.push(state);
@@ -114,6 +121,7 @@ export class World {
           seed: options.seed ?? 1,
           observer: options.observer ?? null,
           ledger: this.ledger,
+          lateStores: this.late,
         }),
       );
     }

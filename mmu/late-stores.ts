@@ -1,0 +1,190 @@
+/**
+ * Page-table stores that walkers do not see yet. Data accesses are sequentially consistent: memory holds a store at once.
+ * A walker is an observer of its own, to which a store to a table is visible for certain only once a barrier has
+ * completed it (Arm ARM B2.3 "Data Synchronization Barrier", D8 "Ordering of memory accesses from translation table
+ * walks"; Power ISA Book III, ptesync). Until then it may read what the slot held before.
+ *
+ * What the model permits, all of which the manual does: a walk sees the old value of a slot until
+ *   - the scheduler makes the store visible, to every walker at once (stores are multi-copy atomic; those of one core
+ *     become visible in their order), or
+ *   - a barrier of any core completes: it stands for the stores that its core made or has observed, and which it has
+ *     observed is not followed, or
+ *   - the walking core synchronises its context (ISB, exception entry and return): if what came before has told it of the
+ *     store, its walk must see it, and whether it has is not followed either.
+ * Hardware updates of an entry are atomic and work on what memory holds; with them earlier stores to it are visible.
+ * What the manual permits beyond that needs walks that start before earlier instructions: not modelled.
+ *
+ * Stores are late in exploring runs alone, to frames marked FRAME_WATCHED (those that the may-sets follow as tables);
+ * in others they are visible at once. A core's late stores lie in its state words and have a bound: one more makes the
+ * first visible. Longer writes (a table being cleared) are never late.
+ */
+import { FRAME_WATCHED, type PhysicalMemory } from "./memory.ts";
+
+/** Late stores of one core. */
+export const MAX_LATE_STORES = 16;
+
+const COUNT = 0;
+/** Time of the last synchronisation of the core's context. */
+const SYNCHRONISED = 1;
+/** Of the first core: time, which is the number of late stores so far. */
+const TIME = 2;
+const ENTRIES = 4;
+const ENTRY_WORDS = 4;
+/** Word index of the slot in RAM, what it held, and when. */
+const E_SLOT = 0;
+const E_LO = 1;
+const E_HI = 2;
+const E_TIME = 3;
+const SLOT_BYTES = 8;
+
+/** What the cores of a machine share. */
+export class LateStoreBus {
+  /** By core. */
+  readonly members: LateStores[] = [];
+  readonly #ram: PhysicalMemory;
+  readonly #storer: () => number;
+
+  /** @param storer number of the core that stores now if stores of it may be late, or -1 */
+  constructor(ram: PhysicalMemory, storer: () => number) {
+    this.#ram = ram;
+    this.#storer = storer;
+    const heard = ram.onWatchedWrite;
+    ram.onWatchedWrite = (pa, lengthBytes) => {
+      heard(pa, lengthBytes);
+      this.#beforeWrite(pa, lengthBytes);
+    };
+  }
+
+  /** Everything is visible. */
+  completeAll(): void {
+    for (const member of this.members) member.complete();
+  }
+
+  /** Every store so far to a slot, by word index, is visible. */
+  completeSlot(slot: number): void {
+    for (const member of this.members) member.forget(slot, Number.POSITIVE_INFINITY);
+  }
+
+  /** The time of the next store. */
+  nextTime(): number {
+    const { words, base } = this.members[0]!;
+    return ++words[base + TIME]!;
+  }
+
+  get time(): number {
+    const { words, base } = this.members[0]!;
+    return words[base + TIME]!;
+  }
+
+  #beforeWrite(pa: number, lengthBytes: number): void {
+    const core = this.#storer();
+    if (core < 0) return;
+    const { i32, frameFlags } = this.#ram;
+    if ((frameFlags[pa >>> 12]! & FRAME_WATCHED) === 0) return;
+    const slot = (pa >>> 3) << 1;
+    if (lengthBytes <= SLOT_BYTES) this.members[core]!.add(slot, i32[slot]!, i32[slot + 1]!);
+  }
+}
+
+/** One core's late stores, and what its walkers see. */
+export class LateStores {
+  static readonly words: number = ENTRIES + MAX_LATE_STORES * ENTRY_WORDS;
+
+  readonly words: Int32Array;
+  readonly base: number;
+  /** Result of find(). */
+  lo = 0;
+  hi = 0;
+  readonly #bus: LateStoreBus;
+
+  /** @param words the core's state; LateStores.words of them from `base` on, all 0 */
+  constructor(bus: LateStoreBus, words: Int32Array, base: number) {
+    this.#bus = bus;
+    this.words = words;
+    this.base = base;
+    bus.members.push(this);
+  }
+
+  get count(): number {
+    return this.words[this.base + COUNT]!;
+  }
+
+  /** A walker of this core reads a slot, by word index: true: it sees an old value, which `lo` and `hi` hold. */
+  find(slot: number): boolean {
+    const synchronised = this.words[this.base + SYNCHRONISED]!;
+    const { members } = this.#bus;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let core = 0; core < members.length; core++) {
+      const { words, base } = members[core]!;
+      const end = base + ENTRIES + words[base + COUNT]! * ENTRY_WORDS;
+      for (let at = base + ENTRIES; at < end; at += ENTRY_WORDS) {
+        const time = words[at + E_TIME]!;
+        if (words[at + E_SLOT] !== slot || time <= synchronised || time > oldest) continue;
+        oldest = time;
+        this.lo = words[at + E_LO]!;
+        this.hi = words[at + E_HI]!;
+      }
+    }
+    return oldest !== Number.POSITIVE_INFINITY;
+  }
+
+  /** A store to a slot that holds this is about to be made. */
+  add(slot: number, lo: number, hi: number): void {
+    if (this.count === MAX_LATE_STORES) this.completeFirst();
+    const { words, base } = this;
+    const at = base + ENTRIES + words[base + COUNT]!++ * ENTRY_WORDS;
+    words[at + E_SLOT] = slot;
+    words[at + E_LO] = lo;
+    words[at + E_HI] = hi;
+    words[at + E_TIME] = this.#bus.nextTime();
+  }
+
+  /** The first late store becomes visible, and with it what other cores stored to the slot before. */
+  completeFirst(): void {
+    const { words, base } = this;
+    if (words[base + COUNT] === 0) return;
+    const slot = words[base + ENTRIES + E_SLOT]!;
+    const time = words[base + ENTRIES + E_TIME]!;
+    for (const member of this.#bus.members) member.forget(slot, time);
+  }
+
+  complete(): void {
+    this.words[this.base + COUNT] = 0;
+  }
+
+  /** Stores to a slot up to a time are late no more. */
+  forget(slot: number, time: number): void {
+    const { words, base } = this;
+    const end = base + ENTRIES + words[base + COUNT]! * ENTRY_WORDS;
+    let to = base + ENTRIES;
+    for (let at = to; at < end; at += ENTRY_WORDS) {
+      if (words[at + E_SLOT] === slot && words[at + E_TIME]! <= time) continue;
+      if (to !== at) words.copyWithin(to, at, at + ENTRY_WORDS);
+      to += ENTRY_WORDS;
+    }
+    words[base + COUNT] = (to - base - ENTRIES) / ENTRY_WORDS;
+  }
+
+  /** The core synchronises its context. */
+  synchronise(): void {
+    this.words[this.base + SYNCHRONISED] = this.#bus.time;
+  }
+
+  /** A barrier completes the stores of all. */
+  completeAll(): void {
+    this.#bus.completeAll();
+  }
+
+  /** A hardware update of a slot. */
+  completeSlot(slot: number): void {
+    this.#bus.completeSlot(slot);
+  }
+
+  hash(seed: number): number {
+    const { words, base } = this;
+    let hash = seed;
+    const end = base + ENTRIES + words[base + COUNT]! * ENTRY_WORDS;
+    for (let at = base + ENTRIES; at < end; at++) hash = Math.imul(hash ^ words[at]!, 0x0100_0193);
+    return hash;
+  }
+}
