@@ -1,4 +1,4 @@
-/** Sums over the runs of one fault design, and the table that sets designs side by side. */
+/** Sums over the runs of one fault design on one machine, and the table that sets them side by side. */
 import type { Statistics } from "./statistics.ts";
 import { type Cell, formatTable } from "./table.ts";
 
@@ -10,6 +10,7 @@ export interface DesignTotals {
   readonly mmapLockRead: number;
   readonly mmapLockWrite: number;
   readonly ipisSent: number;
+  readonly broadcastsSent: number;
   readonly entriesInvalidated: number;
   readonly cycles: number;
   readonly instructions: number;
@@ -30,6 +31,7 @@ export function totalsOf(runs: readonly Statistics[]): DesignTotals {
     mmapLockRead: sum((run) => run.mmapLockRead),
     mmapLockWrite: sum((run) => run.mmapLockWrite),
     ipisSent: sum((run) => run.ipisSent),
+    broadcastsSent: sum((run) => run.broadcastsSent),
     entriesInvalidated: sum((run) => run.entriesInvalidated),
     cycles: sum((run) => run.cycles),
     instructions: sum((run) => run.instructions),
@@ -40,10 +42,18 @@ export function totalsOf(runs: readonly Statistics[]): DesignTotals {
   };
 }
 
-/** Lines of a table with a column for each design; abort reasons that occurred under none are left out. */
-export function compareDesigns(
-  runs: readonly { readonly design: string; readonly totals: DesignTotals }[],
-): string[] {
+/** What a column of the table is about. */
+export interface ComparedRun {
+  readonly arch: string;
+  readonly design: string;
+  readonly totals: DesignTotals;
+}
+
+/**
+ * Lines of a table with a column for each architecture and design; abort reasons that occurred under none are left
+ * out.
+ */
+export function compareDesigns(runs: readonly ComparedRun[]): string[] {
   const row = (title: string, pick: (totals: DesignTotals) => Cell): Cell[] => [
     title,
     ...runs.map((run) => pick(run.totals)),
@@ -53,7 +63,10 @@ export function compareDesigns(
     .map((name) => row(`aborts: ${name}`, (totals) => totals.aborts[name] ?? 0))
     .filter((cells) => cells.slice(1).some((cell) => cell !== 0));
   return formatTable(
-    [{ title: "", align: "left" }, ...runs.map((run) => ({ title: run.design, align: "right" as const }))],
+    [
+      { title: "", align: "left" },
+      ...runs.map(({ arch, design }) => ({ title: [arch, design], align: "right" as const })),
+    ],
     [
       row("page faults", (totals) => totals.faults),
       row("speculative attempts", (totals) => totals.speculativeAttempts),
@@ -62,6 +75,7 @@ export function compareDesigns(
       row("mmap_lock acquisitions, read", (totals) => totals.mmapLockRead),
       row("mmap_lock acquisitions, write", (totals) => totals.mmapLockWrite),
       row("IPIs sent", (totals) => totals.ipisSent),
+      row("TLB invalidations broadcast", (totals) => totals.broadcastsSent),
       row("TLB entries invalidated", (totals) => totals.entriesInvalidated),
       row("virtual cycles", (totals) => totals.cycles),
       row("instructions", (totals) => totals.instructions),

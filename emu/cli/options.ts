@@ -173,6 +173,13 @@ export function chooseModel(
   return wanted;
 }
 
+/** The default machine of every architecture. */
+export function defaultModels(): readonly MachineModel[] {
+  return [...new Set(MACHINE_MODELS.map(({ arch }) => arch))].map((arch) =>
+    chooseModel({ arch, machine: undefined }),
+  );
+}
+
 /** Bytes of a size such as 256M. @throws UserError */
 export function memoryBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([KMG]?)$/i.exec(text.trim());

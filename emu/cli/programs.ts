@@ -14,6 +14,8 @@ export interface Program {
   readonly exitStatus: number | null;
   readonly demo: boolean;
   readonly matrix: boolean;
+  /** Architectures that lack what it is about: it says so there and ends. */
+  readonly trivialOn?: readonly string[];
 }
 
 /** The project's root, from the sources and from the build alike. */
@@ -29,6 +31,14 @@ function findRoot(folder: string): string {
 export function programs(): readonly Program[] {
   const text = readFileSync(join(ROOT, "userland", "programs.json"), "utf8");
   return (JSON.parse(text) as { programs: Program[] }).programs;
+}
+
+/** The architectures that it has been built for and has something to do on, in the order of the machines. */
+export function programArchitectures(program: Program): readonly string[] {
+  const built = [...new Set(MACHINE_MODELS.map(({ arch }) => arch))].filter((arch) =>
+    existsSync(programPath(arch, program)),
+  );
+  return built.filter((arch) => program.trivialOn?.includes(arch) !== true);
 }
 
 export function programPath(arch: string, program: Program): string {

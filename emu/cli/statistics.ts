@@ -19,6 +19,8 @@ export interface Statistics {
   readonly mmapLockRead: number;
   readonly mmapLockWrite: number;
   readonly ipisSent: number;
+  /** Invalidations that other cores carry out without an interrupt (TLBI of the inner-shareable forms). */
+  readonly broadcastsSent: number;
   readonly entriesInvalidated: number;
   /** Undefined or unimplemented instructions that were executed, by mnemonic. */
   readonly undefinedInstructions: Readonly<Record<string, number>>;
@@ -50,6 +52,7 @@ export function collectStatistics(session: Session): Statistics {
     mmapLockRead: counters.get("mmap_lock_read") ?? 0,
     mmapLockWrite: counters.get("mmap_lock_write") ?? 0,
     ipisSent: events.get("ipi") ?? 0,
+    broadcastsSent: events.get("broadcast") ?? 0,
     entriesInvalidated: machine.entriesInvalidated,
     undefinedInstructions: undefinedInstructions(session),
     counters: Object.fromEntries(counters),
@@ -66,6 +69,7 @@ export function statLines(command: string, statistics: Statistics): string[] {
     [statistics.instructions, "instructions"],
     [statistics.cycles, "cycles"],
     [statistics.ipisSent, "IPIs sent"],
+    [statistics.broadcastsSent, "TLB invalidations broadcast"],
     [statistics.entriesInvalidated, "TLB entries invalidated"],
     ...Object.entries(statistics.undefinedInstructions).map(([name, count]): [number, string] => [
       count,

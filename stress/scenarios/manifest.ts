@@ -55,6 +55,11 @@ export function findScenario(name: string): Scenario {
 /** The architectures that scenarios are built for, in the order in which they are shown. */
 export const SCENARIO_ARCHITECTURES: readonly string[] = ["x86-64", "aarch64"];
 
+/** Those that this one is built for. */
+export function scenarioArchitectures(scenario: Scenario): readonly string[] {
+  return SCENARIO_ARCHITECTURES.filter((arch) => existsSync(scenarioPath(arch, scenario)));
+}
+
 /** Name of the machine that it runs on unless another one is asked for. */
 export function scenarioMachine(arch: string, scenario: Scenario): string {
   return `${arch}-${scenario.profile}`;

@@ -15,7 +15,7 @@ const char program_name[] = "signals";
 #define ALT_SIZE (32UL * 1024)
 
 static char log_text[32];
-static unsigned log_length;
+static volatile unsigned log_length; /* handlers change it while a system call of this file is made */
 static uintptr_t handler_frame;
 static int process;
 

@@ -1,6 +1,6 @@
 /**
- * `faultline demo`, which `npm start` runs: one boot log, then every demo program under every fault design, what each
- * wrote, and a table that compares the designs.
+ * `faultline demo`, which `npm start` runs: on a machine of each architecture one boot log, then every demo program under
+ * every fault design, what each wrote, and a table that compares architectures and designs.
  */
 import type { Argv, CommandModule } from "yargs";
 import { listDesigns, selectDesign, unreachableEvents } from "../../../kernel/index.ts";
@@ -8,7 +8,7 @@ import type { MachineModel } from "../../machines/model.ts";
 import { compareDesigns, type DesignTotals, totalsOf } from "../design-totals.ts";
 import { GuestOutput } from "../guest-output.ts";
 import { runToEnd } from "../host.ts";
-import { chooseModel, type MachineArguments, machineOptions } from "../options.ts";
+import { chooseModel, defaultModels, type MachineArguments, machineOptions } from "../options.ts";
 import { type Program, programPath, programs, readProgram } from "../programs.ts";
 import { openSession, openTrace, reportTrace, sessionOptions } from "../setup.ts";
 import { collectStatistics, type Statistics } from "../statistics.ts";
@@ -35,6 +35,7 @@ interface ProgramRun {
 }
 
 interface DesignRun {
+  readonly arch: string;
   readonly design: string;
   readonly programs: readonly ProgramRun[];
   readonly totals: DesignTotals;
@@ -47,7 +48,7 @@ const STATUS_FAILED = 1;
 
 export const demoCommand: CommandModule<object, DemoArguments> = {
   command: "demo",
-  describe: "run the demo programs once per fault design and compare the designs",
+  describe: "run the demo programs once per architecture and fault design and compare them",
   builder: (yargs): Argv<DemoArguments> =>
     machineOptions(yargs)
       .option("mm", { type: "string", default: ALL, describe: "one fault design, or all of them" })
@@ -63,28 +64,35 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
 type Design = ReturnType<typeof listDesigns>[number];
 
 async function demo(args: DemoArguments): Promise<void> {
-  const model = chooseModel(args);
+  const models =
+    args.machine === undefined && args.arch === undefined ? defaultModels() : [chooseModel(args)];
   const known = listDesigns();
   const designs = args.mm === ALL ? known : [oneDesign(args.mm)];
-  sessionOptions({ ...args, mm: designs[0]!.name }, model);
+  for (const model of models) sessionOptions({ ...args, mm: designs[0]!.name }, model);
   const trace = openTrace(args.trace);
-  const stage = new Stage(args, model, trace);
-  const runs = await performAll(stage, designs, args.json ? () => {} : say);
-  if (stage.signalStatus !== null) {
+  const stages = models.map((model) => new Stage(args, model, trace));
+  const runs: DesignRun[] = [];
+  for (const stage of stages) {
+    runs.push(...(await performAll(stage, designs, args.json ? () => {} : say)));
+    if (stage.signalStatus === null) continue;
     process.stderr.write("faultline: interrupted\n");
     process.exitCode = reportTrace(trace, stage.signalStatus);
     return;
   }
-  const failed = runs.flatMap((run) => run.programs).filter((run) => !run.ok);
+  const failed = runs.flatMap(({ arch, design, programs: all }) =>
+    all.filter((run) => !run.ok).map((run) => ({ ...run, where: `${arch}, ${design}` })),
+  );
   const violated = failed.some((run) => run.status === STATUS_VIOLATION);
   const status = violated ? STATUS_VIOLATION : failed.length > 0 ? STATUS_FAILED : 0;
   process.exitCode = reportTrace(trace, status);
   if (args.json) {
-    say(JSON.stringify(summary(args, model, stage.bootLog, runs, status), null, 2));
+    say(JSON.stringify(summary(args, stages, runs, status), null, 2));
     return;
   }
   for (const line of comparisonLines(runs, args)) say(line);
-  for (const run of failed) say(bold(`${run.name} failed: status ${run.status}, not ${run.expectedStatus}`));
+  for (const run of failed) {
+    say(bold(`${run.name} failed (${run.where}): status ${run.status}, not ${run.expectedStatus}`));
+  }
 }
 
 /** A design, or a broken variant of one. @throws UserError */
@@ -97,7 +105,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Every demo program under every design, up to the end or to a signal. */
+/** Every demo program under every design on one machine, up to the end or to a signal. */
 async function performAll(
   stage: Stage,
   designs: readonly Design[],
@@ -110,30 +118,30 @@ async function performAll(
       const run = await stage.perform(name, program);
       if (stage.signalStatus !== null) return runs;
       if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) tell(line);
-      if (done.length === 0) tell(`\n${bold(`${name}: ${description}`)}`);
+      if (done.length === 0) tell(`\n${bold(`${stage.model.arch}, ${name}: ${description}`)}`);
       for (const line of programLines(run)) tell(line);
       done.push(run);
     }
-    runs.push({ design: name, programs: done, totals: totalsOf(done.map((run) => run.statistics)) });
+    const totals = totalsOf(done.map((run) => run.statistics));
+    runs.push({ arch: stage.model.arch, design: name, programs: done, totals });
   }
+  tell("");
   return runs;
 }
 
 function summary(
   args: DemoArguments,
-  model: MachineModel,
-  bootLog: readonly string[],
+  stages: readonly Stage[],
   designs: readonly DesignRun[],
   status: number,
 ): object {
   return {
-    machine: model.name,
+    machines: stages.map(({ model, bootLog }) => ({ name: model.name, arch: model.arch, bootLog })),
     cpus: args.cpus,
     seed: args.seed,
     scheduler: args.scheduler,
     tlb: args.tlb,
     status,
-    bootLog,
     designs,
     unreachable: Object.fromEntries(unreachableEvents()),
   };
@@ -141,8 +149,8 @@ function summary(
 
 /** Runs programs, each on a machine of its own. */
 class Stage {
+  readonly model: MachineModel;
   readonly #args: DemoArguments;
-  readonly #model: MachineModel;
   readonly #trace: TraceFile | null;
   readonly #progress: Progress = new Progress();
   /** Log of the first boot. */
@@ -152,7 +160,7 @@ class Stage {
 
   constructor(args: DemoArguments, model: MachineModel, trace: TraceFile | null) {
     this.#args = args;
-    this.#model = model;
+    this.model = model;
     this.#trace = trace;
   }
 
@@ -161,15 +169,15 @@ class Stage {
     const output = new GuestOutput((stream, bytes) => {
       if (stream !== "kernel") parts.push(bytes.slice());
     });
-    this.#trace?.event(0, 0, `start:${design}:${program.name}`, 0, 0);
+    this.#trace?.event(0, 0, `start:${this.model.arch}:${design}:${program.name}`, 0, 0);
     const session = openSession({
-      ...sessionOptions({ ...this.#args, mm: design }, this.#model),
-      image: readProgram(programPath(this.#model.arch, program)),
+      ...sessionOptions({ ...this.#args, mm: design }, this.model),
+      image: readProgram(programPath(this.model.arch, program)),
       argv: [program.name, ...program.args],
       sink: this.#trace,
       console: output.console,
     });
-    this.#progress.show(() => `${design}: ${program.name}`);
+    this.#progress.show(() => `${this.model.arch}, ${design}: ${program.name}`);
     const end = await runToEnd(session);
     this.#progress.clear();
     this.signalStatus = end.signalStatus;
@@ -210,7 +218,6 @@ function comparisonLines(runs: readonly DesignRun[], args: DemoArguments): strin
   const assertions = runs.reduce((sum, run) => sum + run.totals.kernelAssertions, 0);
   const names = unreachableEvents().map(([name, reason]) => `${name} (${reason})`);
   return [
-    "",
     ...compareDesigns(runs),
     "",
     dim(

@@ -1,9 +1,9 @@
 /** `faultline list machines|designs|programs|scenarios|broken`. */
 import type { Argv, CommandModule } from "yargs";
 import { listBroken, listDesigns } from "../../../kernel/index.ts";
-import { scenarios } from "../../../stress/scenarios/index.ts";
+import { SCENARIO_ARCHITECTURES, scenarioArchitectures, scenarios } from "../../../stress/scenarios/index.ts";
 import { MACHINE_MODELS } from "../../machines/index.ts";
-import { programs } from "../programs.ts";
+import { programArchitectures, programs } from "../programs.ts";
 import { type Cell, type Column, formatTable } from "../table.ts";
 
 const WHAT = ["machines", "designs", "programs", "scenarios", "broken"] as const;
@@ -23,6 +23,7 @@ interface Listing {
 function listing(what: What): Listing {
   const name: Column = { title: "name", align: "left" };
   const description: Column = { title: "description", align: "left" };
+  const architectures: Column = { title: "on", align: "left" };
   switch (what) {
     case "machines": {
       const objects = MACHINE_MODELS.map((model) => ({
@@ -47,13 +48,17 @@ function listing(what: What): Listing {
       };
     }
     case "broken": {
-      const objects = listBroken();
+      const objects = listBroken().map((each) => ({
+        ...each,
+        architectures: each.waitsFor === null ? (each.architectures ?? SCENARIO_ARCHITECTURES) : [],
+      }));
       return {
         columns: [
           name,
           { title: "race", align: "left" },
           { title: "violates", align: "left" },
           { title: "designs", align: "left" },
+          architectures,
           description,
         ],
         rows: objects.map((each) => [
@@ -61,6 +66,7 @@ function listing(what: What): Listing {
           each.catalogue ?? "-",
           each.invariants.join(" "),
           each.designs.length === 0 ? "-" : each.designs.join(" "),
+          each.waitsFor === null ? each.architectures.join(" ") : "-",
           each.waitsFor === null
             ? withNeeds(each.title, each.needs)
             : `(waits for ${each.waitsFor}) ${each.title}`,
@@ -69,13 +75,14 @@ function listing(what: What): Listing {
       };
     }
     case "scenarios": {
-      const objects = scenarios();
+      const objects = scenarios().map((each) => ({ ...each, architectures: scenarioArchitectures(each) }));
       return {
         columns: [
           name,
           { title: "cores", align: "right" },
           { title: "tasks", align: "right" },
           { title: "races", align: "left" },
+          architectures,
           description,
         ],
         rows: objects.map((each) => [
@@ -83,24 +90,27 @@ function listing(what: What): Listing {
           each.cores,
           each.tasks,
           each.races.join(" "),
+          each.architectures.join(" "),
           each.description,
         ]),
         objects,
       };
     }
     case "programs": {
-      const objects = programs();
+      const objects = programs().map((each) => ({ ...each, architectures: programArchitectures(each) }));
       return {
         columns: [
           name,
           { title: "arguments", align: "left" },
           { title: "status", align: "right" },
+          architectures,
           description,
         ],
         rows: objects.map((each) => [
           each.name,
           each.args.join(" "),
           each.exitStatus ?? "-",
+          each.architectures.join(" "),
           each.description,
         ]),
         objects,

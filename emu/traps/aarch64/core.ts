@@ -736,6 +736,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.mmu.issue(operation);
     this.mmu.drop(operation);
     if (operation.shareability === "local") return;
+    this.host.trace(this, "broadcast", lo, hi);
     this.broadcasts.send(TLBI_NAMES.indexOf(operation.name), lo, hi);
   }
 
