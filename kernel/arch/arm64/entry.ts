@@ -4,7 +4,8 @@
  * registers from it and starts ERET. While a handler runs, SP_EL1 points at its pt_regs, so a nested exception is saved below.
  *
  * SP_EL0 keeps the user's stack pointer meanwhile; what Linux keeps there (`current`) TypeScript has no use for.
- * Simplification: no separate interrupt stacks, no overflow stack.
+ * Simplifications: no separate interrupt stacks, no overflow stack; PSTATE.D and A stay as exception entry leaves them, masked,
+ * as nothing here raises debug exceptions of the kernel or SErrors.
  */
 import type { Aarch64Cpu, Cpu, Platform } from "../../../emu/hardware.ts";
 import type { Context, Work } from "../../context.ts";
