@@ -101,6 +101,8 @@ export interface BroadcastSource {
   complete(): boolean;
   /** When it was. */
   readonly completionTime: number;
+  /** A core that keeps it from being done; -1: none does. */
+  readonly awaited: number;
 }
 
 const PC = STATE_PC >> 2;

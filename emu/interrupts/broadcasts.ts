@@ -8,8 +8,9 @@
  *     on a core that executes nothing then (halted, spinning, or waiting itself);
  *   - in exploring runs when the scheduler grants it, an event of an agent of its own, however late;
  *   - at once on a core that has not been started.
- * Operations of one sender take effect in the order in which they were sent; on one core all do in the order of arrival
- * (a simplification: those of two senders could pass each other).
+ * Operations of one sender take effect in the order in which they were sent. Those of two senders do in the order of
+ * arrival, in exploring runs in that of sending: who sends first is a decision there, and nothing can depend on an
+ * operation before its barrier is complete, so that every order of effects has an order of sending.
  *
  * A barrier of the sender (DSB, ptesync) is complete when every core has carried out everything sent before, and no core
  * is still inside an access that it had begun with a translation from before. The acknowledgements take a latency too.
@@ -53,7 +54,7 @@ const HELD_COUNT = 6;
 /** Senders whose operation took effect inside the access in progress, a bit each. */
 const HELD = 8;
 const HELD_WORDS: number = MAX_CORES / 32;
-/** Operations in the order of arrival: code, lo, hi, sender; then the times of arrival. */
+/** Operations in the order in which they take effect: code, lo, hi, sender; then the times of arrival. */
 const OPERATIONS: number = HELD + HELD_WORDS;
 const TIMES: number = OPERATIONS + CAPACITY * OPERATION_WORDS;
 
@@ -137,9 +138,15 @@ export class Broadcasts implements BroadcastSource {
     return this.#completion[0]!;
   }
 
-  /** Operations of this core that another one has not carried out yet. */
+  /** Operations of this core that others have not carried out yet, each counted for each of them. */
   get outstanding(): number {
     return this.#words[this.#base + OUTSTANDING]!;
+  }
+
+  /** A core that keeps the barrier from being complete; -1: none does. For reports. */
+  get awaited(): number {
+    const { id } = this.#core;
+    return this.#bus.members.findIndex((member) => member.#hasFrom(id) || member.#isHeldFor(id));
   }
 
   // The receiver
@@ -230,7 +237,8 @@ export class Broadcasts implements BroadcastSource {
     const times = this.#times;
     let index = words[this.#base + COUNT]!++;
     let at = this.#base + OPERATIONS + index * OPERATION_WORDS;
-    for (; index > 0 && times[index - 1]! > arrival; index--, at -= OPERATION_WORDS) {
+    const isTimed = !this.#core.budget.exploring;
+    for (; isTimed && index > 0 && times[index - 1]! > arrival; index--, at -= OPERATION_WORDS) {
       times[index] = times[index - 1]!;
       words.copyWithin(at, at - OPERATION_WORDS, at);
     }
@@ -257,6 +265,10 @@ export class Broadcasts implements BroadcastSource {
     return false;
   }
 
+  #isHeldFor(sender: number): boolean {
+    return (this.#words[this.#base + HELD + (sender >>> 5)]! & (1 << (sender & 31))) !== 0;
+  }
+
   /** Another core has carried out an operation of this one. */
   #acknowledged(time: number): void {
     this.#words[this.#base + OUTSTANDING]!--;
@@ -266,9 +278,8 @@ export class Broadcasts implements BroadcastSource {
   #hold(sender: Broadcasts): void {
     const words = this.#words;
     const id = sender.#core.id;
-    const at = this.#base + HELD + (id >>> 5);
-    if ((words[at]! & (1 << (id & 31))) !== 0) return;
-    words[at]! |= 1 << (id & 31);
+    if (this.#isHeldFor(id)) return;
+    words[this.#base + HELD + (id >>> 5)]! |= 1 << (id & 31);
     words[this.#base + HELD_COUNT]!++;
     sender.#words[sender.#base + HOLDING]!++;
   }

@@ -91,6 +91,7 @@ function waitOf(k: Context, machine: Machine, kernel: Kernel, contended: Contend
 }
 
 function spinWait(k: Context, core: Core, name: string, kernel: Kernel): Wait {
+  if (core.atBarrier) return barrierWait(core, name, kernel);
   const word = core.waitAddress;
   for (let target = 0; target < kernel.platform.cpus.length; target++) {
     const record = kernel.crossCalls.record(core.id, target);
@@ -113,6 +114,16 @@ function spinWait(k: Context, core: Core, name: string, kernel: Kernel): Wait {
     what: `spins for ${cls ?? "a word"}`,
     text: `${name} spins for ${lock}, held by ${owner === null ? "nobody" : contextName(owner, kernel)}`,
     on: owner,
+  };
+}
+
+/** A core that does not carry out what was broadcast to it, or is inside an access that it began before. */
+function barrierWait(core: Core, name: string, kernel: Kernel): Wait {
+  const target = core.broadcasts!.awaited;
+  return {
+    what: "waits for the effect of a broadcast",
+    text: `${name} waits until core ${target} has carried out what it broadcast`,
+    on: kernel.current[target] ?? null,
   };
 }
 
@@ -142,11 +153,16 @@ function contextName(k: Context, kernel: Kernel): string {
 
 function coreText(core: Core, kernel: Kernel): string {
   const k = kernel.current[core.id]!;
-  const state = core.waiting ? `waits for the word at 0x${core.waitAddress.toString(16)}` : core.phase;
+  const state = core.waiting ? waitText(core) : core.phase;
   const masked = core.interruptsEnabled() ? "" : ", interrupts masked";
   const pending =
     core.interrupts.nextMessageTime < Number.POSITIVE_INFINITY ? ", a message is in flight" : "";
   return `${contextName(k, kernel)}: ${state}${masked}${pending}; ${locksText(k)}`;
+}
+
+function waitText(core: Core): string {
+  if (core.atBarrier) return `waits for core ${core.broadcasts!.awaited} at a barrier`;
+  return `waits for the word at 0x${core.waitAddress.toString(16)}`;
 }
 
 function locksText(k: Context): string {

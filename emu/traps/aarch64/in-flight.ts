@@ -48,6 +48,10 @@ export class InFlight implements BroadcastSource {
     return this.#broadcasts.completionTime;
   }
 
+  get awaited(): number {
+    return this.#broadcasts.awaited;
+  }
+
   /** Operations of this core that another one has not carried out yet. */
   get outstanding(): number {
     return this.#broadcasts.outstanding;

@@ -179,6 +179,31 @@ describe("in exploring runs", () => {
     expect(a.barrier()).toBe(LATENCY + ACKNOWLEDGE);
   });
 
+  it("the order on one core is that of sending, which the scheduler decides, whatever the clocks say", () => {
+    const [a, b, c] = three(true);
+    a.clock = 500;
+    a.broadcasts.send(1, 0, 0);
+    b.clock = 300;
+    b.broadcasts.send(2, 0, 0);
+    c.broadcasts.applyFirst();
+    c.broadcasts.applyFirst();
+    expect(c.applied).toEqual(["1:0:0", "2:0:0"]);
+  });
+
+  it("whoever waits knows for whom", () => {
+    const [a, b, c] = three(true);
+    expect(a.broadcasts.awaited).toBe(-1);
+    a.broadcasts.send(1, 0, 0);
+    expect(a.broadcasts.awaited).toBe(1);
+    b.isInsideAccess = true;
+    c.broadcasts.applyFirst();
+    b.broadcasts.applyFirst();
+    expect(a.broadcasts.awaited).toBe(1);
+    b.isInsideAccess = false;
+    b.broadcasts.settle();
+    expect([a.broadcasts.awaited, a.barrier() !== false]).toEqual([-1, true]);
+  });
+
   it("a barrier waits for an access that was begun with an older translation", () => {
     const [a, b] = coresOf(2, true) as unknown as Cores;
     a.broadcasts.send(1, 0, 0);
