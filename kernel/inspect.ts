@@ -51,6 +51,7 @@ export {
 export { findPteSlot, NO_SLOT } from "./mm/page-table.ts";
 export { pageAnonVma, pageIsAnon } from "./mm/rmap.ts";
 export { shmemFrames } from "./mm/shmem.ts";
+export { batchFrames } from "./mm/table-batch.ts";
 export { EVENT_NAMES } from "./mm/vm-events.ts";
 export {
   linearPageIndex,

@@ -10,7 +10,7 @@ import { COST_ATOMIC } from "../costs.ts";
 import type { Kernel } from "../kernel.ts";
 import { callRcu, type RcuKind, synchronizeRcu } from "../rcu.ts";
 import { type I32Field, type KPtr, kptrOf, PtrField, StructLayout } from "../struct.ts";
-import { memoryOf } from "./memory.ts";
+import { type Memory, memoryOf } from "./memory.ts";
 
 const BATCH: StructLayout = new StructLayout("mmu_table_batch");
 BATCH.bytes(16);
@@ -59,6 +59,16 @@ export class TableBatches {
   retire(k: Context, batch: KPtr): void {
     callRcu(k, this.#kind, batch);
   }
+}
+
+/** The frames of a batch that waits, for checks and reports: its tables', and its own last. */
+export function batchFrames(m: Memory, batch: KPtr): readonly number[] {
+  const frames: number[] = [];
+  for (let index = 0; index < batchNr.get(m.ram, batch); index++) {
+    frames.push(m.frames.map.pfn(tableEntry.get(m.ram, kptrOf(batch + TABLES + index * 8))));
+  }
+  frames.push(batch / 4096);
+  return frames;
 }
 
 /** tlb_remove_table_rcu(). */

@@ -28,9 +28,6 @@ import {
 import { SLOTS, Slots } from "./slots.ts";
 import type { Invariant } from "./violation.ts";
 
-/** Entries of a top table that lead to user addresses. */
-const USER_TOP_ENTRIES = 256;
-
 export interface Broken {
   readonly invariant: Invariant;
   /** -1: not about one page. */
@@ -66,10 +63,13 @@ export class AddressSpaceCheck {
   #shmem = 0;
   #tables = 0;
   readonly #slots: Slots;
+  /** Entries of a top table that lead to user addresses. */
+  readonly #userTopEntries: number;
 
   constructor(m: Memory, slots: Slots) {
     this.#m = m;
     this.#slots = slots;
+    this.#userTopEntries = Math.ceil(m.mmu.taskSizeMax / m.format.spanPages(m.format.levels));
   }
 
   /** What is wrong with one entry that an address space has, or is about to have, at a page; null: nothing. */
@@ -101,7 +101,7 @@ export class AddressSpaceCheck {
     const frame = table / 4096;
     inventory?.table(frame);
     const span = format.spanPages(level);
-    const entries = level === format.levels ? USER_TOP_ENTRIES : SLOTS;
+    const entries = level === format.levels ? this.#userTopEntries : SLOTS;
     for (
       let index = this.#slots.next(frame, 0);
       index < entries;

@@ -7,6 +7,7 @@ import {
   anonParent,
   anonRoot,
   avcAnonVma,
+  batchFrames,
   firstLink,
   type Kernel,
   type KPtr,
@@ -110,6 +111,8 @@ export interface Census {
   readonly touched: readonly number[];
   /** VMAs that wait for their grace period. */
   readonly waitingVmas: number;
+  /** Batches of page tables that wait for theirs. */
+  readonly waitingBatches: ReadonlySet<KPtr>;
   /** Per frame, 1: the kernel has it for itself since before the start state. */
   readonly kernelFrames: Uint8Array;
 }
@@ -148,6 +151,7 @@ export function imbalance(
     nextSlot: (frame: number, from: number): number => slots.next(frame, from),
   };
   for (const object of found.objects) shmemFrames(m, object, visit);
+  for (const batch of census.waitingBatches) addBatch(m, batch, found);
   for (const task of kernel.sched.tasks()) addStack(found, task.at);
   for (const queue of kernel.sched.queues) addStack(found, queue.idle.at);
   for (const frame of census.touched) {
@@ -169,6 +173,14 @@ function brokenSequence(m: Memory, mm: KPtr): Broken | null {
   const count = mmMmapSeq.get(m.ram, mm);
   if (count % 2 === 0) return null;
   return { invariant: "I10", page: -1, text: `mmap_seq is odd (${count}) and nobody is writing` };
+}
+
+function addBatch(m: Memory, batch: KPtr, found: Inventory): void {
+  const frames = batchFrames(m, batch);
+  for (const [index, frame] of frames.entries()) {
+    if (index < frames.length - 1) found.table(frame);
+    else found.own(frame);
+  }
 }
 
 function addStack(found: Inventory, at: number): void {

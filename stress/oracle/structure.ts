@@ -75,7 +75,8 @@ export class Structure implements OraclePart {
   readonly #slots: Slots;
   readonly #check: AddressSpaceCheck;
   #waitingVmas = 0;
-  #marked: { mms: KPtr[]; waitingVmas: number } | null = null;
+  readonly #waitingBatches: Set<KPtr> = new Set();
+  #marked: { mms: KPtr[]; waitingVmas: number; waitingBatches: KPtr[] } | null = null;
   #reported = false;
 
   constructor(world: OracleWorld) {
@@ -91,7 +92,11 @@ export class Structure implements OraclePart {
   mark(): void {
     for (const frame of this.#touched) this.#noteKernelFrame(frame);
     this.#slots.mark();
-    this.#marked = { mms: [...this.#mms], waitingVmas: this.#waitingVmas };
+    this.#marked = {
+      mms: [...this.#mms],
+      waitingVmas: this.#waitingVmas,
+      waitingBatches: [...this.#waitingBatches],
+    };
     this.#forgetRun();
   }
 
@@ -100,6 +105,8 @@ export class Structure implements OraclePart {
     this.#mms.clear();
     for (const mm of marked.mms) this.#mms.add(mm);
     this.#waitingVmas = marked.waitingVmas;
+    this.#waitingBatches.clear();
+    for (const batch of marked.waitingBatches) this.#waitingBatches.add(batch);
     this.#forgetRun();
   }
 
@@ -113,6 +120,7 @@ export class Structure implements OraclePart {
       mms: this.#mms,
       touched: this.#marked === null ? [] : this.#touched,
       waitingVmas: this.#waitingVmas,
+      waitingBatches: this.#waitingBatches,
       kernelFrames: this.#kernelFrames,
     };
     const broken = imbalance(kernel, census, this.#check, this.#slots, this.#inventory);
@@ -146,11 +154,13 @@ export class Structure implements OraclePart {
         this.#mms.delete(at);
         this.#states.get(at)?.clear();
       },
-      rcuQueued: (_k, name) => {
+      rcuQueued: (_k, name, arg) => {
         if (name === "vm_area_free") this.#waitingVmas++;
+        else if (name === "tlb_remove_table_rcu") this.#waitingBatches.add(arg);
       },
-      rcuCallback: (_k, name) => {
+      rcuCallback: (_k, name, arg) => {
         if (name === "vm_area_free") this.#waitingVmas--;
+        else if (name === "tlb_remove_table_rcu") this.#waitingBatches.delete(arg);
       },
     };
   }
