@@ -7,13 +7,14 @@ import { type Cell, formatTable } from "../../emu/cli/table.ts";
 import { Progress } from "../../emu/cli/terminal.ts";
 import { UserError } from "../../emu/user-error.ts";
 import { endOnUserError, processArguments } from "../arguments.ts";
+import { broadcasts } from "./broadcasts.ts";
 import { hostLoad } from "./host-load.ts";
 import { PROCESSES } from "./processes.ts";
 import { isMet, type Measurement, type Row, take } from "./row.ts";
 import { SPEED } from "./speed.ts";
 import { STRESS } from "./stress.ts";
 
-const ALL: readonly Measurement[] = [...SPEED, ...PROCESSES, hostLoad, ...STRESS];
+const ALL: readonly Measurement[] = [...SPEED, broadcasts, ...PROCESSES, hostLoad, ...STRESS];
 
 const { values } = processArguments({
   command: "npm run bench",

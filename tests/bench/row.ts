@@ -1,4 +1,5 @@
 /** What a measurement gives, and the helpers that take it. */
+import type { Machine } from "../../emu/machine.ts";
 import { eventCounts } from "../../kernel/index.ts";
 import { Guest, type GuestOptions } from "../matrix/guest.ts";
 
@@ -88,17 +89,50 @@ export class SteadyRate {
     this.#guest = null;
   }
 
-  /** @returns the host time that passed, at least `seconds` */
   #advance(guest: Guest, seconds: number): number {
-    const from = process.hrtime.bigint();
-    let passed = 0;
-    do {
-      const reason = guest.session.machine.advance(Number.MAX_SAFE_INTEGER);
-      if (reason !== null) throw new Error(`${String(this.#options.program)} ended: ${reason.text}`);
-      passed = Number(process.hrtime.bigint() - from) / 1e9;
-    } while (passed < seconds);
-    return passed;
+    return advance(guest.session.machine, seconds, String(this.#options.program));
   }
+}
+
+/** The same for a machine without a kernel. */
+export class MachineRate {
+  readonly #start: () => Machine;
+  readonly #count: (machine: Machine) => number;
+  #machine: Machine | null = null;
+
+  constructor(start: () => Machine, count: (machine: Machine) => number) {
+    this.#start = start;
+    this.#count = count;
+  }
+
+  /** @throws Error if the machine stopped */
+  sample(): number {
+    if (this.#machine === null) {
+      this.#machine = this.#start();
+      advance(this.#machine, WARM_UP_SECONDS, "the machine");
+    }
+    const machine = this.#machine;
+    const before = this.#count(machine);
+    const seconds = advance(machine, SAMPLE_SECONDS, "the machine");
+    return (this.#count(machine) - before) / seconds;
+  }
+
+  /** Gives its memory back. */
+  end(): void {
+    this.#machine = null;
+  }
+}
+
+/** @returns the host time that passed, at least `seconds` */
+function advance(machine: Machine, seconds: number, name: string): number {
+  const from = process.hrtime.bigint();
+  let passed = 0;
+  do {
+    const reason = machine.advance(Number.MAX_SAFE_INTEGER);
+    if (reason !== null) throw new Error(`${name} ended: ${reason.text}`);
+    passed = Number(process.hrtime.bigint() - from) / 1e9;
+  } while (passed < seconds);
+  return passed;
 }
 
 /** A counter of the guest's kernel. */
