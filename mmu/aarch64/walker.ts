@@ -265,7 +265,7 @@ export class Walker {
     if (lo !== words[r + W_ENTRY_LO] || hi !== words[r + W_ENTRY_HI]) {
       return this.#judge(level, granule, lo, hi);
     }
-    this.#ram.write32((slot << 2) >>> 0, words[r + W_UPDATED_LO]);
+    this.#ram.updateEntry32((slot << 2) >>> 0, words[r + W_UPDATED_LO]);
     if (this.#late !== null && this.#budget.exploring) this.#late.completeSlot(slot);
     return this.#finish(level, granule, words[r + W_UPDATED_LO], hi);
   }
