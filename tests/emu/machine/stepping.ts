@@ -19,8 +19,13 @@ export class SteppingScheduler implements CoreScheduler {
 
   next(): Core | null {
     for (const core of this.#cores) if (core.wordChanged()) core.endWait(this.#now);
+    const inFlight = this.#cores.filter((core) => (core.broadcasts?.count ?? 0) > 0);
     const times = this.#cores.map((core) => core.readyTime());
     let ready = this.#cores.filter((core, id) => times[id]! <= core.clock);
+    if (inFlight.length > 0) {
+      const choice = this.#random.below(ready.length + inFlight.length);
+      if (choice >= ready.length) return this.#grantBroadcast(inFlight[choice - ready.length]!);
+    }
     if (ready.length === 0) {
       const earliest = Math.min(...times);
       if (earliest === Number.POSITIVE_INFINITY) return null;
@@ -33,6 +38,14 @@ export class SteppingScheduler implements CoreScheduler {
     core.acceptGranted = true;
     core.setLimits(core.clock + 1, -1);
     this.#now = Math.max(this.#now, core.clock);
+    return core;
+  }
+
+  /** What another core broadcast takes effect on this one: an event of its own. */
+  #grantBroadcast(core: Core): Core {
+    core.broadcastGranted = true;
+    core.budget.left = 0;
+    core.setLimits(core.clock, -1);
     return core;
   }
 

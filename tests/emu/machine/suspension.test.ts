@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { programPath, programs, readProgram } from "../../../emu/cli/programs.ts";
 import { Session, type SessionOptions } from "../../../emu/cli/session.ts";
-import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
+import { MACHINE_MODELS, type MachineModel } from "../../../emu/machines/index.ts";
 import { SteppingScheduler } from "./stepping.ts";
 
-const model = MACHINE_MODELS[0]!;
+/** The default machine of each architecture. */
+const MODELS = MACHINE_MODELS.filter(
+  (model, at) => MACHINE_MODELS.findIndex(({ arch }) => arch === model.arch) === at,
+);
 
 interface Ending {
   readonly reason: string;
@@ -16,7 +19,13 @@ interface Ending {
   readonly violations: number;
 }
 
-function run(command: string, cpus: number, design: string, scheduler: SessionOptions["scheduler"]): Ending {
+function run(
+  model: MachineModel,
+  command: string,
+  cpus: number,
+  design: string,
+  scheduler: SessionOptions["scheduler"],
+): Ending {
   const [name, ...args] = command.split(" ");
   let output = "";
   const session = new Session({
@@ -49,27 +58,30 @@ function run(command: string, cpus: number, design: string, scheduler: SessionOp
   };
 }
 
-describe("a machine that is suspended at every memory access, inside instructions, trap deliveries and IRETQs", () => {
-  it.each(["hello", "stack", "sigsegv 1 1", "pingpong 2 2"])(
-    "ends one core's %s in the state, at the clock and with the output of an unsuspended run",
-    (command) => {
-      const whole = run(command, 1, "classic", "timed");
-      const stepped = run(command, 1, "classic", (cores) => new SteppingScheduler(cores, 1));
-      expect(whole.reason).toBe("power-off 0");
-      expect(stepped).toEqual(whole);
-    },
-  );
+describe.each(MODELS.map((model) => [model.name, model] as const))(
+  "%s, suspended at every memory access, inside instructions, trap deliveries and returns",
+  (_, model) => {
+    it.each(["hello", "stack", "sigsegv 1 1", "pingpong 2 2"])(
+      "ends one core's %s in the state, at the clock and with the output of an unsuspended run",
+      (command) => {
+        const whole = run(model, command, 1, "classic", "timed");
+        const stepped = run(model, command, 1, "classic", (cores) => new SteppingScheduler(cores, 1));
+        expect(whole.reason).toBe("power-off 0");
+        expect(stepped).toEqual(whole);
+      },
+    );
 
-  it.each([
-    ["storm 2 1", "spf-mm"],
-    ["cow 2 2", "classic"],
-    ["mremap 2 2", "spf-mm"],
-    ["mprotect 2 4", "spf-mm"],
-    ["dontneed 2 4", "classic"],
-  ])("runs %s on two cores under %s, event by event, without a finding", (command, design) => {
-    for (const seed of [1, 2]) {
-      const ending = run(command, 2, design, (cores) => new SteppingScheduler(cores, seed));
-      expect(ending, `seed ${seed}`).toMatchObject({ reason: "power-off 0", assertions: 0, violations: 0 });
-    }
-  });
-});
+    it.each([
+      ["storm 2 1", "spf-mm"],
+      ["cow 2 2", "classic"],
+      ["mremap 2 2", "spf-mm"],
+      ["mprotect 2 4", "spf-mm"],
+      ["dontneed 2 4", "classic"],
+    ])("runs %s on two cores under %s, event by event, without a finding", (command, design) => {
+      for (const seed of [1, 2]) {
+        const ending = run(model, command, 2, design, (cores) => new SteppingScheduler(cores, seed));
+        expect(ending, `seed ${seed}`).toMatchObject({ reason: "power-off 0", assertions: 0, violations: 0 });
+      }
+    });
+  },
+);
