@@ -19,6 +19,7 @@ export class ConflictIndex {
   #place: Int32Array = new Int32Array(FIRST_CAPACITY);
   #event: Int32Array = new Int32Array(FIRST_CAPACITY);
   #changes: Uint8Array = new Uint8Array(FIRST_CAPACITY);
+  #unseen: Uint8Array = new Uint8Array(FIRST_CAPACITY);
   #before: Int32Array = new Int32Array(FIRST_CAPACITY);
   #changeBefore: Int32Array = new Int32Array(FIRST_CAPACITY);
 
@@ -28,10 +29,11 @@ export class ConflictIndex {
     this.#lastChange = new Int32Array(places).fill(NONE);
   }
 
-  /** The present event, the youngest of all, touched a place. @hot */
-  touch(event: number, place: number, changes: 0 | 1): void {
+  /** The present event, the youngest of all, touched a place; 1 in `unseen`: nobody has seen so far what it did. @hot */
+  touch(event: number, place: number, changes: 0 | 1, unseen: 0 | 1): void {
     const last = this.#last[place]!;
     if (last !== NONE && this.#event[last] === event) {
+      this.#unseen[last]! &= unseen;
       if (changes === 1 && this.#changes[last] === 0) {
         this.#changes[last] = 1;
         this.#lastChange[place] = last;
@@ -43,10 +45,18 @@ export class ConflictIndex {
     this.#place[at] = place;
     this.#event[at] = event;
     this.#changes[at] = changes;
+    this.#unseen[at] = unseen;
     this.#before[at] = last;
     this.#changeBefore[at] = this.#lastChange[place]!;
     this.#last[place] = at;
     if (changes === 1) this.#lastChange[place] = at;
+  }
+
+  /** The present event's look at a place does not count for events after it. */
+  forget(event: number, place: number): void {
+    const last = this.#last[place]!;
+    if (last === NONE || this.#event[last] !== event || this.#changes[last] === 1) return;
+    this.#last[place] = this.#before[last]!;
   }
 
   /** Forgets the entries from `count` on. */
@@ -82,19 +92,21 @@ export class ConflictIndex {
     return this.#changes[entry] as 0 | 1;
   }
 
+  isUnseen(entry: number): boolean {
+    return this.#unseen[entry] === 1;
+  }
+
   #grow(): void {
-    const capacity = this.#place.length * 2;
-    const grown = (old: Int32Array): Int32Array => {
-      const array = new Int32Array(capacity);
+    const grown = <Kind extends Int32Array | Uint8Array>(old: Kind, array: Kind): Kind => {
       array.set(old);
       return array;
     };
-    this.#place = grown(this.#place);
-    this.#event = grown(this.#event);
-    this.#before = grown(this.#before);
-    this.#changeBefore = grown(this.#changeBefore);
-    const changes = new Uint8Array(capacity);
-    changes.set(this.#changes);
-    this.#changes = changes;
+    const capacity = this.#place.length * 2;
+    this.#place = grown(this.#place, new Int32Array(capacity));
+    this.#event = grown(this.#event, new Int32Array(capacity));
+    this.#before = grown(this.#before, new Int32Array(capacity));
+    this.#changeBefore = grown(this.#changeBefore, new Int32Array(capacity));
+    this.#changes = grown(this.#changes, new Uint8Array(capacity));
+    this.#unseen = grown(this.#unseen, new Uint8Array(capacity));
   }
 }

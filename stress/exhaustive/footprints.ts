@@ -13,9 +13,9 @@
  *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
  *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
  *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
- *              One of all: changed where a callback is queued, by quiescent states that count, and by grace periods;
- *              looked at where a core asks whether its callbacks may run. (Read sections have no effect of their own: a core is a reader
- *              while it is in the kernel.)
+ *              One of all: changed where a callback is queued, by quiescent states that count, and by grace periods.
+ *              Nobody sees either until a core asks whether its callbacks may run. (Read sections have no effect of
+ *              their own: a core is a reader while it is in the kernel.)
  *
  * Messages between cores and changes of the interrupt mask are told to the search as what they are. Kernel stacks above
  * the task_struct are no places: a task's own trap frames are its own. Frees and any access to the object meet in
@@ -119,7 +119,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.observer = {
       frameAllocated: (_k, frame) => this.#touch(this.#use + frame, 1),
       frameFreed: (_k, frame) => this.#touch(this.#use + frame, 1),
-      rcuPolled: () => this.#touch(this.#rcu, 0),
+      rcuPolled: () => this.#rcuPolled(),
       rcuQuiescent: (cpu) => this.#quiescent(cpu),
       rcuQueued: () => this.#rcuQueued(),
       gracePeriodEnd: () => this.#gracePeriodChanges(),
@@ -160,7 +160,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     const { id } = core;
     const { inKernel } = this.#kernel.rcu;
     const before = this.#phases[id]!;
-    if (inKernel[id] !== this.#inKernel[id]) this.#touch(this.#rcuCore + id, 1);
+    if (inKernel[id] !== this.#inKernel[id]) this.#touchUnseen(this.#rcuCore + id, 1);
     if (before !== core.phase || core.phase === "halted") this.#touch(this.#queue + id, 0);
     for (let cpu = 0; cpu < this.#queues.length; cpu++) {
       const queue = this.#queueOf(cpu);
@@ -170,6 +170,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
       if (cpu === id) search.barrier();
     }
     const enabled = core.interruptsEnabled() ? 1 : 0;
+    if (core.waiting) search.waits(core.waitAddress >>> 2);
     if (this.#enabled[id] === 0 || before === "microcode") search.closed();
     if (enabled !== this.#enabled[id] || before !== core.phase) search.barrier();
     this.#followHandler(core, agent, before);
@@ -263,25 +264,34 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.search?.touch(place, changes);
   }
 
+  #touchUnseen(place: number, changes: 0 | 1): void {
+    this.search?.touchUnseen(place, changes);
+  }
+
+  #rcuPolled(): void {
+    this.search?.sees();
+    for (let place = this.#rcuCore; place <= this.#rcu; place++) this.#touch(place, 0);
+  }
+
   /** The core passes a quiescent state, which counts if a grace period waits for it. */
   #quiescent(cpu: number): void {
     const counts = this.#kernel.rcu.waiting[cpu] === 0 ? 0 : 1;
-    this.#touch(this.#rcuCore + cpu, counts);
-    if (counts === 1) this.#touch(this.#rcu, 1);
+    this.#touchUnseen(this.#rcuCore + cpu, counts);
+    if (counts === 1) this.#touchUnseen(this.#rcu, 1);
   }
 
   /** A callback is queued. If no grace period runs, one begins. */
   #rcuQueued(): void {
-    this.#touch(this.#rcu, 1);
+    this.#touchUnseen(this.#rcu, 1);
     if (this.#kernel.rcu.waiting.every((flag) => flag === 0)) this.#gracePeriodChanges();
   }
 
   /** One begins or ends: from now on it waits for the cores that are in the kernel, or for none. */
   #gracePeriodChanges(): void {
     const { inKernel } = this.#kernel.rcu;
-    this.#touch(this.#rcu, 1);
+    this.#touchUnseen(this.#rcu, 1);
     for (let cpu = 0; cpu < inKernel.length; cpu++)
-      this.#touch(this.#rcuCore + cpu, inKernel[cpu] === 0 ? 0 : 1);
+      this.#touchUnseen(this.#rcuCore + cpu, inKernel[cpu] === 0 ? 0 : 1);
   }
 
   #send(from: number, icrLo: number, target: number): void {

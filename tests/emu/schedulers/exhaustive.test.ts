@@ -12,6 +12,9 @@ const lock = (word: number): ToyOperation => ({ kind: "lock", word });
 const unlock = (word: number): ToyOperation => ({ kind: "unlock", word });
 const send = (core: number): ToyOperation => ({ kind: "send", core });
 const mask = (masked: 0 | 1): ToyOperation => ({ kind: "mask", masked });
+const wait = (word: number): ToyOperation => ({ kind: "await", word });
+const hide = (word: number): ToyOperation => ({ kind: "hide", word });
+const see = (word: number): ToyOperation => ({ kind: "see", word });
 const none: ToyOperation = { kind: "none" };
 
 function program(
@@ -146,6 +149,22 @@ const PROGRAMS: readonly (readonly [rule: string, toy: ToyProgram, preemptions: 
     program([[send(0), send(2)], [send(2)], [write(0), send(2)]], [[write(0)], [], [read(0)]]),
     0,
   ],
+  [
+    "a core waits for another, which waits for it",
+    program([
+      [write(0), wait(1), read(2)],
+      [wait(0), write(2), write(1), write(2)],
+    ]),
+    1,
+  ],
+  [
+    "what was hidden is seen in every order",
+    program([
+      [hide(0), see(0)],
+      [hide(0), hide(0)],
+    ]),
+    1,
+  ],
   ["three cores, one word", program([[write(0)], [write(0)], [write(0), read(0)]]), 2],
 ];
 
@@ -168,6 +187,27 @@ describe("the reduced search", () => {
     expect(sorted(reduced)).toEqual(sorted(all));
   });
 
+  it("executes one schedule of what nobody sees", () => {
+    const toy = program([
+      [hide(0), hide(0)],
+      [hide(0), hide(0)],
+    ]);
+    expect(searchBoth(toy, 2).reduced.schedules).toBe(1);
+  });
+
+  it("does not try what a core waits for before it looks in vain", () => {
+    const toy = program([
+      [none, wait(0)],
+      [none, write(0)],
+    ]);
+    expect(searchBoth(toy, 2).reduced.schedules).toBeLessThan(4);
+  });
+
+  it("does not look for orders that a lock excludes", () => {
+    const critical = [lock(0), write(1), read(2), write(1), unlock(0)];
+    expect(searchBoth(program([critical, critical]), 2).reduced.schedules).toBeLessThan(8);
+  });
+
   it("reaches more with each preemption that it may make", () => {
     const toy = program([
       [read(0), write(0), read(0), write(0)],
@@ -180,6 +220,7 @@ describe("the reduced search", () => {
 
   it.each([
     ["random programs", "some", [0, 1, 2], 300, 4],
+    ["random programs that wait and hide", "waits", [0, 1, 2], 200, 3],
     ["random programs that are dense with messages", "many", [0, 1], 200, 2],
   ] as const)(
     "reaches the same states as the full one in %s",
@@ -226,9 +267,20 @@ describe("the search", () => {
   });
 });
 
+/** Two cores that wait for a word that both write, with one message at most. */
+function waitingProgram(random: RandomNumbers): ToyProgram {
+  const kinds = [read, write, wait, hide, see];
+  const operations = (count: number): ToyOperation[] =>
+    Array.from({ length: count }, () => kinds[random.below(kinds.length)]!(random.below(2)));
+  const cores = [operations(4), operations(4)];
+  if (random.below(2) === 1) cores[0]!.push(send(1));
+  return program(cores, [[], [random.below(2) === 0 ? read(0) : write(1)]]);
+}
+
 /** At most 8 events on 2 or 3 cores, or so; with some messages: every second program has none. */
-function randomProgram(seed: number, messages: "some" | "many"): ToyProgram {
+function randomProgram(seed: number, messages: "some" | "many" | "waits"): ToyProgram {
   const random = new RandomNumbers(seed);
+  if (messages === "waits") return waitingProgram(random);
   const isDense = messages === "many";
   const interrupts = isDense || random.below(2) === 1;
   const count = 2 + random.below(2);

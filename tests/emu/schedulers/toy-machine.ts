@@ -10,9 +10,13 @@ import {
   ROLE_INTERRUPT,
 } from "../../../emu/schedulers/index.ts";
 
-/** One event of a core. `lock` waits until the word is 0; `send` interrupts a core; `mask` 1 holds interrupts off. */
+/**
+ * One event of a core. `lock` is possible while the word is 0; `await` looks, and waits until the word is not 0; `hide`
+ * changes a word that only `see` reads and that is no part of the final state; `send` interrupts a core; `mask` 1 holds
+ * interrupts off.
+ */
 export type ToyOperation =
-  | { readonly kind: "read" | "write" | "lock" | "unlock"; readonly word: number }
+  | { readonly kind: "read" | "write" | "lock" | "unlock" | "await" | "hide" | "see"; readonly word: number }
   | { readonly kind: "send"; readonly core: number }
   | { readonly kind: "mask"; readonly masked: 0 | 1 }
   | { readonly kind: "none" };
@@ -35,6 +39,8 @@ class ToyCore {
   handling = -1;
   masked = 0;
   pending = 0;
+  /** The word that it waits for, or -1. */
+  awaited = -1;
   /** What it has read, and what its handler has. */
   seen = "";
   handlerSeen = "";
@@ -44,6 +50,7 @@ export class ToyMachine implements EventWatch {
   readonly #program: ToyProgram;
   readonly #cores: readonly ToyCore[];
   readonly #words: Int32Array;
+  readonly #hidden: Int32Array;
   search!: Exhaustive;
   #handled = false;
   #isBarrier = false;
@@ -51,6 +58,7 @@ export class ToyMachine implements EventWatch {
   constructor(program: ToyProgram) {
     this.#program = program;
     this.#words = new Int32Array(program.words);
+    this.#hidden = new Int32Array(program.words);
     this.#cores = program.cores.map(() => new ToyCore());
   }
 
@@ -71,6 +79,7 @@ export class ToyMachine implements EventWatch {
       spins: false,
     };
     this.#words.fill(0);
+    this.#hidden.fill(0);
     for (const core of this.#cores) Object.assign(core, new ToyCore());
     this.search.begin();
     let result: string | null = null;
@@ -95,7 +104,7 @@ export class ToyMachine implements EventWatch {
     this.#cores.forEach((core, id) => {
       const agent = id * AGENTS_PER_CORE;
       const operation = this.#next(core, id);
-      if (operation !== undefined && (operation.kind !== "lock" || this.#words[operation.word] === 0)) {
+      if (operation !== undefined && this.#isPossible(core, operation)) {
         choices.agents[choices.count++] = agent;
         if (choices.current === agent) choices.continues = true;
       }
@@ -103,6 +112,11 @@ export class ToyMachine implements EventWatch {
         choices.agents[choices.count++] = agent + ROLE_INTERRUPT;
       }
     });
+  }
+
+  #isPossible(core: ToyCore, operation: ToyOperation): boolean {
+    if (operation.kind === "lock") return this.#words[operation.word] === 0;
+    return core.handling >= 0 || core.awaited < 0 || this.#words[core.awaited] !== 0;
   }
 
   #next(core: ToyCore, id: number): ToyOperation | undefined {
@@ -128,6 +142,21 @@ export class ToyMachine implements EventWatch {
         if (this.#handled) core.handlerSeen += ` ${this.#words[operation.word]}`;
         else core.seen += ` ${this.#words[operation.word]}`;
         this.search.touch(operation.word, 0);
+        break;
+      case "await":
+        this.search.touch(operation.word, 0);
+        core.awaited = this.#words[operation.word] === 0 ? operation.word : -1;
+        if (core.awaited < 0) break;
+        this.search.waits(operation.word);
+        return;
+      case "hide":
+        this.#hidden[operation.word] = this.#hidden[operation.word]! * 10 + id + 1;
+        this.search.touchUnseen(this.#program.words + operation.word, 1);
+        break;
+      case "see":
+        core.seen += ` ${this.#hidden[operation.word]}`;
+        this.search.touch(this.#program.words + operation.word, 0);
+        this.search.sees();
         break;
       case "write":
         this.#words[operation.word] = this.#words[operation.word]! * 10 + id + (this.#handled ? 5 : 1);
@@ -163,7 +192,7 @@ export function searchToy(
   const search = new Exhaustive({
     reduction: options.reduction,
     cores: program.cores.length,
-    places: program.words + 1,
+    places: program.words * 2 + 1,
     watch: machine,
   });
   search.bound = options.preemptions;
