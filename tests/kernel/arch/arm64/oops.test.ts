@@ -45,7 +45,7 @@ test("kernel code that touches what is not mapped ends the machine with arm64's 
     /\(nzcv DAif \+PAN -UAO -TCO -DIT -SSBS BTYPE=--\)$/,
   );
   expect(log.find((line) => line.startsWith("Code:"))).toBe(
-    "Code: 00000000 d4202000 d4202000 d4202000 (00000000) ",
+    "Code: 00000000 d4202000 d4202000 d4202000 (00000000)",
   );
   expect(log).toContain("Kernel panic - not syncing: Oops: Fatal exception");
 });
