@@ -21,30 +21,32 @@ import {
   S_SCTLR_LO,
 } from "./layout.ts";
 
-/** Recomputes the masks from SCTLR_EL1 and PSTATE.PAN in the words. */
+/** Combinations in which an attribute is set: bit n of a mask stands for combination n. */
+const ALL = 0xffff;
+const RO = 0xaaaa;
+const EL0 = 0xcccc;
+const UXN = 0xf0f0;
+const PXN = 0xff00;
+
+/** Recomputes the masks from SCTLR_EL1 and PSTATE.PAN in the words: at every exception that changes PAN. @hot */
 export function deriveRights(words: Int32Array): void {
   const wxn = (words[S_SCTLR_LO] & SCTLR_WXN) !== 0;
-  const pan = words[S_PAN] !== 0;
   const epan = (words[S_SCTLR_HI] & SCTLR_HI_EPAN) !== 0;
-  words.fill(0, S_RIGHTS, S_RIGHTS + 9);
-  for (let combination = 0; combination <= PERMISSIONS; combination++) {
-    const el0 = (combination & ATTRIBUTE_EL0) !== 0;
-    const writable = (combination & ATTRIBUTE_RO) === 0;
-    const el0Writable = el0 && writable;
-    const el0Executable = (combination & ATTRIBUTE_UXN) === 0;
-    // What EL0 may write, EL1 may not execute, whatever PXN and WXN say.
-    const executable = (combination & ATTRIBUTE_PXN) === 0 && !el0Writable;
-    const panDenies = pan && (el0 || (epan && el0Executable));
-    allow(words, USER, READ, combination, el0);
-    allow(words, USER, WRITE, combination, el0Writable);
-    allow(words, USER, FETCH, combination, el0Executable && !(wxn && el0Writable));
-    allow(words, SUPERVISOR, READ, combination, !panDenies);
-    allow(words, SUPERVISOR, WRITE, combination, writable && !panDenies);
-    allow(words, SUPERVISOR, FETCH, combination, executable && !(wxn && writable));
-    allow(words, IMPLICIT, READ, combination, true);
-    allow(words, IMPLICIT, WRITE, combination, writable);
-    allow(words, IMPLICIT, FETCH, combination, executable && !(wxn && writable));
-  }
+  const writable = ALL & ~RO;
+  const el0Writable = EL0 & writable;
+  const el0Executable = ALL & ~UXN;
+  // What EL0 may write, EL1 may not execute, whatever PXN and WXN say.
+  const executable = ALL & ~PXN & ~el0Writable & (wxn ? ~writable : ALL);
+  const denied = words[S_PAN] === 0 ? 0 : epan ? EL0 | el0Executable : EL0;
+  allow(words, USER, READ, EL0);
+  allow(words, USER, WRITE, el0Writable);
+  allow(words, USER, FETCH, el0Executable & (wxn ? ~el0Writable : ALL));
+  allow(words, SUPERVISOR, READ, ALL & ~denied);
+  allow(words, SUPERVISOR, WRITE, writable & ~denied);
+  allow(words, SUPERVISOR, FETCH, executable);
+  allow(words, IMPLICIT, READ, ALL);
+  allow(words, IMPLICIT, WRITE, writable);
+  allow(words, IMPLICIT, FETCH, executable);
 }
 
 /** The translation with these attributes permits the access. @hot */
@@ -66,12 +68,7 @@ export function leafRights(above: number, ro: number, lo: number, hi: number): n
   return ((above | restricts) & ~ATTRIBUTE_EL0) | (above & (lo >>> 5) & ATTRIBUTE_EL0);
 }
 
-function allow(
-  words: Int32Array,
-  privilege: number,
-  kind: number,
-  combination: number,
-  permitted: unknown,
-): void {
-  if (permitted) words[S_RIGHTS + privilege * 3 + kind] |= 1 << combination;
+/** @hot */
+function allow(words: Int32Array, privilege: number, kind: number, combinations: number): void {
+  words[S_RIGHTS + privilege * 3 + kind] = combinations;
 }

@@ -91,6 +91,7 @@ import {
   SCTLR_NTWE,
   SCTLR_NTWI,
   SCTLR_UMA,
+  SPSR_WRITABLE,
   SystemRegisters,
 } from "./system-registers.ts";
 import {
@@ -517,7 +518,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   }
 
   writeSpsr(value: number): void {
-    if (!this.#registers.writeByName("SPSR_EL1", value, 0)) throw new Error("writeSpsr: UNDEFINED");
+    this.state[SPSR] = value & SPSR_WRITABLE;
   }
 
   mrsLo(register: SystemRegister): number {

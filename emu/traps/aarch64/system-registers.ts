@@ -68,7 +68,7 @@ const EL0VTEN = 1 << 8;
 const EL0PTEN = 1 << 9;
 const CNTKCTL_WRITABLE = 0x3ff;
 /** SPSR_EL1: NZCV DIT PAN SS IL SSBS DAIF M. */
-const SPSR_WRITABLE = 0xf170_13df | 0;
+export const SPSR_WRITABLE: number = 0xf170_13df | 0;
 const MDSCR_WRITABLE = 0x0000_b001;
 const CPACR_WRITABLE = 0x0030_0000;
 /** OSLSR_EL1: OSLM says that the OS Lock exists; OSLK. */
