@@ -3,7 +3,7 @@
  * that an engine executes. Non-secure EL1 and EL0 in AArch64 state; no EL2, no EL3. All of its mutable state lies in the
  * core's state region (words.ts), counters for reports apart.
  *
- * Simplifications: writes of system registers take effect at once, so ISB has nothing to wait for; debug state, software
+ * Simplifications: writes of system registers take effect at once, so ISB has nothing to do for them; debug state, software
  * step, breakpoints and watchpoints, SError and the event stream of the timer do not exist.
  *
  * The local monitor is cleared by ERET, not by exception entry, as in the manual.
@@ -33,22 +33,15 @@ import { Core, stubAt } from "../../cores/index.ts";
 import {
   EC_PC_ALIGNMENT,
   EC_UNKNOWN,
-  PSTATE_DIT,
   PSTATE_EL,
   PSTATE_F,
   PSTATE_I,
   PSTATE_IL,
   PSTATE_PAN,
   PSTATE_SP,
-  PSTATE_SSBS,
-  ROWS,
-  SYSTEM_HELPERS,
   type SystemRegister,
-  systemRegister,
-  systemRegisterId,
   trapClass,
   trapIss,
-  undefinedTrap,
 } from "../../frontends/aarch64/index.ts";
 import type { Aarch64Cpu, TlbiInstruction } from "../../hardware.ts";
 import {
@@ -64,8 +57,6 @@ import { dumpRegisters } from "./dump.ts";
 import {
   EC_DATA_ABORT,
   EC_INSTRUCTION_ABORT,
-  EC_SYSTEM,
-  EC_WFX,
   enter,
   exceptionReturn,
   takeAbort,
@@ -76,24 +67,14 @@ import {
 import { hashRegisters } from "./hash.ts";
 import { idRegisters } from "./id-registers.ts";
 import { InFlight } from "./in-flight.ts";
-import { MemoryOperation, maintenancePrivilege, OPERATION_NONE } from "./memory-operation.ts";
+import { type InstructionCore, Instructions } from "./instructions.ts";
+import { MemoryOperation } from "./memory-operation.ts";
 import type { Aarch64Profile } from "./profile.ts";
 import { callFirmware, isPowerOn } from "./psci.ts";
-import { exceptionLevel, PSTATE_DAIF, PSTATE_EL1, setPstate, stackSlot, writeNzcv } from "./pstate.ts";
+import { PSTATE_DAIF, PSTATE_EL1, stackSlot, writeNzcv } from "./pstate.ts";
 import { SLEEP_IDLE, SLEEP_WFI } from "./sleep.ts";
-import { systemInstruction, tlbiByName } from "./system-instructions.ts";
-import {
-  ACCESS_DONE,
-  ACCESS_TRAPPED,
-  ACCESS_UNDEFINED,
-  type AccessAnswer,
-  SCTLR_A,
-  SCTLR_NTWE,
-  SCTLR_NTWI,
-  SCTLR_UMA,
-  SPSR_WRITABLE,
-  SystemRegisters,
-} from "./system-registers.ts";
+import { tlbiByName } from "./system-instructions.ts";
+import { SCTLR_A, SPSR_WRITABLE, SystemRegisters } from "./system-registers.ts";
 import {
   CONTROLLER_BASE,
   ELR,
@@ -116,49 +97,15 @@ import {
   SYSTEM_LAST,
 } from "./words.ts";
 
-const H = SYSTEM_HELPERS;
 /** Words of the parts: 8-byte aligned in memory, the translation unit on a cache line. */
 const BROADCASTS_BASE: number = (CONTROLLER_BASE + Gicv3.words + 1) & ~1;
 const MMU_BASE: number = (BROADCASTS_BASE + Broadcasts.words + 15) & ~15;
-/** PSTATE fields of MSR (immediate): op1 << 3 | op2. */
-const FIELD_SPSEL = 0o05;
-const FIELD_PAN = 0o04;
-const FIELD_SSBS = 0o31;
-const FIELD_DIT = 0o32;
-const FIELD_DAIFSET = 0o36;
-const FIELD_DAIFCLR = 0o37;
-/** ISS of a trapped WFx: CV, COND = AL; TI says which. */
-const ISS_WFX = 0x1e0_0000;
-const ISS_WFE = 1;
-const ISS_READ = 1;
-/** CRm of DSB: access types in bits 1:0, domain in bits 3:2. */
-const DSB_LOADS = 1;
-const DSB_STORES = 2;
-const DSB_NON_SHAREABLE = 1;
 /** memAttr() bits: order of an access. */
 const ATTR_ORDER = 0xe;
 const ATTR_LOCKED = 4 << 1;
 const ATTR_MODIFY = 6 << 1;
-const REGISTER_31 = 31;
 /** waitAddress of a core in WFE: no word has it. */
 const WAITS_FOR_EVENT = 1;
-const DAIF_SHIFT = 6;
-/** op0 of SYS in an encoding of 16 bits. */
-const SYS_ENCODING = 1 << 14;
-
-/** Traps of instructions that are UNDEFINED where they stand, by mnemonic. */
-const UNDEFINED = {
-  UDF: undefinedNamed("UDF"),
-  MRS: undefinedNamed("MRS"),
-  MSR: undefinedNamed("MSR"),
-  SYS: undefinedNamed("SYS"),
-  SYSL: undefinedNamed("SYSL"),
-  HVC: undefinedNamed("HVC"),
-  SMC: undefinedNamed("SMC"),
-  HLT: undefinedNamed("HLT"),
-  ERET: undefinedNamed("ERET"),
-} as const;
-
 export interface Aarch64CoreOptions {
   readonly profile: Aarch64Profile;
   readonly domain: CoreDomain;
@@ -183,7 +130,7 @@ export interface Aarch64CoreCounts {
   unknownRegisters: [number, number][];
 }
 
-export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastCore {
+export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastCore, InstructionCore {
   /** Words of state of a core: a multiple of 16, so that cores side by side stay aligned. */
   static stateWords(profile: Aarch64Profile): number {
     return (MMU_BASE + AArch64TranslationUnit.stateWords(profile.translation) + 15) & ~15;
@@ -200,6 +147,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   readonly #domain: CoreDomain;
   readonly #registers: SystemRegisters;
   readonly #operation: MemoryOperation;
+  readonly #instructions: Instructions;
   readonly #isKernelText: (frame: number) => boolean;
 
   /** In reset state, off. The machine lets the boot core execute. */
@@ -241,6 +189,14 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
       ids: idRegisters(id, profile),
     });
     this.#operation = new MemoryOperation({ words, mmu: this.mmu, ram });
+    this.#instructions = new Instructions({
+      words,
+      core: this,
+      gic: this.interrupts,
+      mmu: this.mmu,
+      registers: this.#registers,
+      operation: this.#operation,
+    });
     this.#reset();
     options.domain.attach(this);
   }
@@ -260,7 +216,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const words = this.state;
     this.interruptsAccepted++;
     enter(words, VECTOR_IRQ, words[PC], words[PC + 1]);
-    this.#entered(VECTOR_IRQ);
+    this.entered(VECTOR_IRQ);
   }
 
   raiseTrap(trap: number): void {
@@ -269,7 +225,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     if (exceptionClass === EC_UNKNOWN) count(this.undefinedCounts, trap);
     if (exceptionClass === EC_PC_ALIGNMENT) takePcAlignment(words, words[PC], words[PC + 1]);
     else takeSynchronous(words, exceptionClass, trapIss(trap), words[PC], words[PC + 1]);
-    this.#entered(words[ESR]);
+    this.entered(words[ESR]);
   }
 
   raiseTranslationFault(attr: number): void {
@@ -282,13 +238,13 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
       if (fault.cause === "alignment") this.mmu.raiseAlignment(fault.lo, fault.hi, fault.kind, this.regime);
       takeAbort(words, EC_DATA_ABORT, dataAbortIss(fault, attr), fault.lo, fault.hi);
     }
-    this.#entered(words[ESR]);
+    this.entered(words[ESR]);
   }
 
   microstep(): TranslationStatus {
     const status = this.#operation.step();
     if (status === SUSPENDED) return status;
-    if (status === FAULT) this.#entered(this.state[ESR]);
+    if (status === FAULT) this.entered(this.state[ESR]);
     else this.phase = "execute";
     return DONE;
   }
@@ -302,67 +258,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     pcLo: number,
     pcHi: number,
   ): void {
-    switch (helper) {
-      case H.KERNEL_ENTER:
-        if (this.regime === USER) this.#undefined(UNDEFINED.UDF, pcLo, pcHi);
-        else this.#enterKernel(pcLo, pcHi);
-        return;
-      case H.MRS:
-        this.#mrs(aLo & 0xffff, aLo >>> 16, pcLo, pcHi);
-        return;
-      case H.MSR:
-        this.#msrInstruction(aLo & 0xffff, aLo >>> 16, bLo, bHi, pcLo, pcHi);
-        return;
-      case H.MSR_IMMEDIATE:
-        this.#msrImmediate(aLo, bLo, pcLo, pcHi);
-        return;
-      case H.SYS:
-        this.#sys(aLo & 0xffff, aLo >>> 16, bLo, bHi, pcLo, pcHi);
-        return;
-      case H.SYSL:
-        this.#undefined(UNDEFINED.SYSL, pcLo, pcHi);
-        return;
-      case H.DSB:
-        this.#dsb(aLo, pcLo, pcHi);
-        return;
-      case H.ISB:
-        this.isb();
-        return;
-      case H.CLREX:
-        this.state[MONITOR] = 0;
-        return;
-      case H.YIELD:
-        if (this.regime === USER) this.pauses++;
-        this.charge(this.profile.yieldCycles);
-        return;
-      case H.WFE:
-        this.#wfe(pcLo, pcHi);
-        return;
-      case H.WFI:
-        this.#wfi(pcLo, pcHi);
-        return;
-      case H.SEV:
-        this.#domain.sendEvent();
-        return;
-      case H.SEVL:
-        this.state[EVENT_REGISTER] = 1;
-        return;
-      case H.HVC:
-        this.#firmwareCall(UNDEFINED.HVC, pcLo, pcHi);
-        return;
-      case H.SMC:
-        this.#firmwareCall(UNDEFINED.SMC, pcLo, pcHi);
-        return;
-      case H.HLT:
-        this.#undefined(UNDEFINED.HLT, pcLo, pcHi);
-        return;
-      case H.ERET:
-        if (this.regime === USER) this.#undefined(UNDEFINED.ERET, pcLo, pcHi);
-        else this.returnFromTrap();
-        return;
-      default:
-        throw new Error(`Aarch64Core: there is no helper ${helper}`);
-    }
+    this.#instructions.execute(helper, aLo, bLo, bHi, pcLo, pcHi);
   }
 
   interruptsEnabled(): boolean {
@@ -534,7 +430,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   msr(register: SystemRegister, lo: number, hi: number): void {
     this.clock += this.profile.systemRegisterCycles;
     if (!this.#registers.writeByName(register, lo, hi)) throw new Error(`msr ${register}: UNDEFINED`);
-    this.#stateChanged();
+    this.stateChanged();
   }
 
   setPan(value: 0 | 1): void {
@@ -545,7 +441,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   tlbi(name: TlbiInstruction, lo: number, hi: number): void {
     const operation = tlbiByName(name, lo, hi);
-    if (operation !== null) this.#invalidate(operation, lo, hi);
+    if (operation !== null) this.invalidate(operation, lo, hi);
   }
 
   /** Invalidations are completed by a barrier of loads and stores alone, and of other cores by an inner shareable one. */
@@ -634,106 +530,10 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.endSlice();
   }
 
-  // Instructions
-
-  #mrs(id: number, t: number, pcLo: number, pcHi: number): void {
-    const known = systemRegister(id);
-    if (known === null) {
-      this.#unknownRegister(id, UNDEFINED.MRS, pcLo, pcHi);
-      return;
-    }
-    const registers = this.#registers;
-    const answer = registers.read(known[0], known[1]);
-    if (answer === ACCESS_DONE) this.#writeX(t, registers.lo, registers.hi);
-    else this.#refuse(answer, id, t, ISS_READ, UNDEFINED.MRS, pcLo, pcHi);
-  }
-
-  #msrInstruction(id: number, t: number, lo: number, hi: number, pcLo: number, pcHi: number): void {
-    const known = systemRegister(id);
-    if (known === null) {
-      this.#unknownRegister(id, UNDEFINED.MSR, pcLo, pcHi);
-      return;
-    }
-    const answer = this.#registers.write(known[0], known[1], lo, hi);
-    if (answer !== ACCESS_DONE) {
-      this.#refuse(answer, id, t, 0, UNDEFINED.MSR, pcLo, pcHi);
-      return;
-    }
-    if (known[1] !== "EL0") this.charge(this.profile.systemRegisterCycles);
-    this.#stateChanged();
-  }
-
-  /** DAIF at EL0 hangs on SCTLR_EL1.UMA; SSBS and DIT are everybody's; the rest is EL1's. */
-  #msrImmediate(field: number, imm: number, pcLo: number, pcHi: number): void {
-    const words = this.state;
-    const isUser = this.regime === USER;
-    const isDaif = field === FIELD_DAIFSET || field === FIELD_DAIFCLR;
-    if (isUser && isDaif && (words[SCTLR] & SCTLR_UMA) === 0) {
-      const id = systemRegisterId(0, field >>> 3, 4, imm, field & 7);
-      this.#refuse(ACCESS_TRAPPED, id, REGISTER_31, 0, UNDEFINED.MSR, pcLo, pcHi);
-      return;
-    }
-    if (isUser && (field === FIELD_SPSEL || field === FIELD_PAN)) {
-      this.#undefined(UNDEFINED.MSR, pcLo, pcHi);
-      return;
-    }
-    switch (field) {
-      case FIELD_DAIFSET:
-        words[PSTATE] |= imm << DAIF_SHIFT;
-        break;
-      case FIELD_DAIFCLR:
-        words[PSTATE] &= ~(imm << DAIF_SHIFT);
-        break;
-      case FIELD_SPSEL:
-        setPstate(words, (words[PSTATE] & ~PSTATE_SP) | (imm & 1));
-        break;
-      case FIELD_PAN:
-        this.setPan((imm & 1) as 0 | 1);
-        break;
-      case FIELD_DIT:
-        this.#setField(PSTATE_DIT, imm);
-        break;
-      case FIELD_SSBS:
-        this.#setField(PSTATE_SSBS, imm);
-        break;
-      default:
-        // UAO.
-        this.#undefined(UNDEFINED.MSR, pcLo, pcHi);
-        return;
-    }
-    this.#stateChanged();
-  }
-
-  #setField(bit: number, imm: number): void {
-    if ((imm & 1) === 0) this.state[PSTATE] &= ~bit;
-    else this.state[PSTATE] |= bit;
-  }
-
-  #sys(id: number, t: number, lo: number, hi: number, pcLo: number, pcHi: number): void {
-    const instruction = systemInstruction(id);
-    const level = exceptionLevel(this.state);
-    if (instruction === null || (level === 0 && instruction.el0 === "undefined")) {
-      if (instruction === null) count(this.unknownRegisterCounts, id | SYS_ENCODING);
-      this.#undefined(UNDEFINED.SYS, pcLo, pcHi);
-      return;
-    }
-    if (level === 0 && (this.state[SCTLR] & (instruction.el0 as number)) === 0) {
-      this.#refuse(ACCESS_TRAPPED, id | SYS_ENCODING, t, 0, UNDEFINED.SYS, pcLo, pcHi);
-      return;
-    }
-    const { tlbi, operation, privilege } = instruction;
-    if (tlbi !== null) {
-      const decoded = decodeTlbi(tlbi.name, tlbi.shareability, lo, hi);
-      if (decoded !== null) this.#invalidate(decoded, lo, hi);
-    } else if (operation !== OPERATION_NONE) {
-      const as = privilege === "level" ? maintenancePrivilege(level) : privilege;
-      this.#operation.start(operation, lo, hi, instruction.access, as, pcLo, pcHi);
-      this.phase = "microcode";
-    }
-  }
+  // InstructionCore
 
   /** Of the inner and outer shareable forms every other core drops what they name at a moment of its own. */
-  #invalidate(operation: TlbiOperation, lo: number, hi: number): void {
+  invalidate(operation: TlbiOperation, lo: number, hi: number): void {
     this.mmu.issue(operation);
     this.mmu.drop(operation);
     if (operation.shareability === "local") return;
@@ -741,25 +541,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.broadcasts.send(TLBI_NAMES.indexOf(operation.name), lo, hi);
   }
 
-  /**
-   * DSB. Of the options those with loads and stores complete invalidations, and all but the non-shareable ones those of
-   * other cores; SSBB and PSSBB (CRm 0 and 4) are about speculation. A core that has to wait executes the instruction
-   * again, so that it may take an interrupt in between.
-   */
-  #dsb(option: number, pcLo: number, pcHi: number): void {
-    const types = option & 3;
-    const domain = option >>> 2;
-    if (types === DSB_LOADS || (types === 0 && domain <= DSB_NON_SHAREABLE)) return;
-    const isLocal = domain === DSB_NON_SHAREABLE;
-    if (types === DSB_STORES) {
-      this.mmu.barrierCompleted(isLocal ? "nshst" : "ishst");
-      return;
-    }
-    if (isLocal) {
-      this.mmu.barrierCompleted("nsh");
-      return;
-    }
-    if (this.barrierDone()) return;
+  /** A guest's DSB has to wait: the instruction is executed again, so that the core may take an interrupt in between. */
+  repeatAtBarrier(pcLo: number, pcHi: number): void {
     this.state[PC] = pcLo;
     this.state[PC + 1] = pcHi;
     this.retired--;
@@ -768,51 +551,35 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.endSlice();
   }
 
-  /** The event register, or sleep until an event or an unmasked interrupt; trapped where it would sleep. */
-  #wfe(pcLo: number, pcHi: number): void {
-    const words = this.state;
-    if (words[EVENT_REGISTER] === 1) {
-      words[EVENT_REGISTER] = 0;
-      return;
-    }
-    if (this.interruptDeliverable()) return;
-    if (this.#isSleepTrapped(SCTLR_NTWE, ISS_WFX | ISS_WFE, pcLo, pcHi)) return;
+  /** WFE with the event register clear. */
+  waitForEvent(): void {
     this.waitAddress = WAITS_FOR_EVENT;
     this.atBarrier = false;
     this.endSlice();
   }
 
-  #wfi(pcLo: number, pcHi: number): void {
-    const { interrupts } = this;
-    interrupts.advance(this.clock);
-    if (interrupts.irq || this.#isSleepTrapped(SCTLR_NTWI, ISS_WFX, pcLo, pcHi)) return;
+  /** WFI with nothing pending. */
+  sleep(): void {
     this.state[SLEEP] = SLEEP_WFI;
     this.phase = "halted";
   }
 
-  /** EL0 may not wait, unless SCTLR_EL1 lets it. */
-  #isSleepTrapped(allowed: number, iss: number, pcLo: number, pcHi: number): boolean {
-    const words = this.state;
-    if (this.regime !== USER || (words[SCTLR] & allowed) !== 0) return false;
-    takeSynchronous(words, EC_WFX, iss, pcLo, pcHi);
-    this.#entered(words[ESR]);
-    return true;
+  /** The record holds an operation: it goes on as microcode. */
+  startMicrocode(): void {
+    this.phase = "microcode";
   }
 
-  /** HVC and SMC: at EL0 UNDEFINED. */
-  #firmwareCall(undefinedHere: number, pcLo: number, pcHi: number): void {
-    if (this.regime === USER) {
-      this.#undefined(undefinedHere, pcLo, pcHi);
-      return;
-    }
-    const { gpr } = this;
-    const result = this.psci(gpr[0], [gpr[2], gpr[4], gpr[6]], [gpr[3], gpr[5], gpr[7]]);
-    if (this.phase === "parked") return;
-    gpr[0] = result;
-    gpr[1] = result >> 31;
+  /** YIELD. */
+  pause(): void {
+    if (this.regime === USER) this.pauses++;
+    this.charge(this.profile.yieldCycles);
   }
 
-  #enterKernel(pcLo: number, pcHi: number): void {
+  sendEvent(): void {
+    this.#domain.sendEvent();
+  }
+
+  enterKernel(pcLo: number, pcHi: number): void {
     const stub = stubAt(this.mmu, pcLo, pcHi, this.#isKernelText);
     this.phase = "kernel";
     this.host.kernel.enter(this, stub);
@@ -820,40 +587,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   // Exceptions
 
-  /** An access to a register or a system instruction is not done. @param id op0:op1:CRn:CRm:op2 as 16 bits */
-  #refuse(
-    answer: AccessAnswer,
-    id: number,
-    t: number,
-    direction: number,
-    undefinedHere: number,
-    pcLo: number,
-    pcHi: number,
-  ): void {
-    if (answer === ACCESS_UNDEFINED) {
-      this.#undefined(undefinedHere, pcLo, pcHi);
-      return;
-    }
-    const words = this.state;
-    takeSynchronous(words, EC_SYSTEM, systemIss(id, t, direction), pcLo, pcHi);
-    this.#entered(words[ESR]);
-  }
-
-  #unknownRegister(id: number, trap: number, pcLo: number, pcHi: number): void {
-    count(this.unknownRegisterCounts, id);
-    this.#undefined(trap, pcLo, pcHi);
-  }
-
-  /** UNDEFINED, counted under its mnemonic. */
-  #undefined(trap: number, pcLo: number, pcHi: number): void {
-    const words = this.state;
-    count(this.undefinedCounts, trap);
-    takeSynchronous(words, EC_UNKNOWN, 0, pcLo, pcHi);
-    this.#entered(words[ESR]);
-  }
-
   /** An exception has been taken. @param what ESR_EL1, or the vector of an interrupt @hot */
-  #entered(what: number): void {
+  entered(what: number): void {
     const words = this.state;
     this.phase = "execute";
     this.clock += this.profile.exceptionCycles;
@@ -876,16 +611,14 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.host.stop({ kind: "triple-fault", text, status: 125 });
   }
 
-  /** PSTATE or a system register was written: what is derived from it follows. */
-  #stateChanged(): void {
-    this.alignmentChecked = (this.state[SCTLR] & SCTLR_A) !== 0;
-    this.updatePointLimit();
+  chargeRegister(): void {
+    this.charge(this.profile.systemRegisterCycles);
   }
 
-  #writeX(t: number, lo: number, hi: number): void {
-    if (t === REGISTER_31) return;
-    this.gpr[t * 2] = lo;
-    this.gpr[t * 2 + 1] = hi;
+  /** PSTATE or a system register was written: what is derived from it follows. */
+  stateChanged(): void {
+    this.alignmentChecked = (this.state[SCTLR] & SCTLR_A) !== 0;
+    this.updatePointLimit();
   }
 
   // Reset
@@ -920,22 +653,6 @@ function dataAbortIss(fault: AArch64TranslationFault, attr: number): number {
 /** The state that took an exception is the one that the exception made. */
 function isRepeated(words: Int32Array): boolean {
   return (words[SPSR] & 0xfff_ffff) === words[PSTATE];
-}
-
-/** ISS of a trapped MSR, MRS or System instruction: Op0 Op2 Op1 CRn Rt CRm Direction. @param id op0:op1:CRn:CRm:op2 */
-function systemIss(id: number, t: number, direction: number): number {
-  const [op0, op1, CRn, CRm, op2] = [
-    (id >>> 14) & 3,
-    (id >>> 11) & 7,
-    (id >>> 7) & 15,
-    (id >>> 3) & 15,
-    id & 7,
-  ];
-  return (op0 << 20) | (op2 << 17) | (op1 << 14) | (CRn << 10) | (t << 5) | (CRm << 1) | direction;
-}
-
-function undefinedNamed(mnemonic: string): number {
-  return undefinedTrap(ROWS.find((row) => row.mnemonic === mnemonic) ?? null);
 }
 
 function count(counts: Map<number, number>, key: number): void {
