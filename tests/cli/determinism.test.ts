@@ -15,6 +15,9 @@ const MACHINES: readonly GuestOptions[] = [
   { program: "mmaprace", cpus: 4, scheduler: "random", tlb: "adversarial", design: "spf-mm", seed: 5 },
   { program: "ebizzy", cpus: 16, tlb: "adversarial", design: "spf-mm" },
   { program: "cow", cpus: 2, scheduler: "random", seed: 9, ledger: "on" },
+  { machine: "aarch64", program: "mmaprace", cpus: 4 },
+  { machine: "aarch64", program: "mmaprace", cpus: 4, scheduler: "random", tlb: "adversarial", seed: 5 },
+  { machine: "aarch64-stress", program: "cow", cpus: 2, design: "spf-mm", scheduler: "random", ledger: "on" },
 ];
 
 function name(options: GuestOptions): string {
@@ -33,6 +36,7 @@ describe("a run", () => {
     { program: "mmaprace", cpus: 4, scheduler: "random" as const },
     { program: "mmaprace", cpus: 4, tlb: "adversarial" as const },
     { program: "storm", cpus: 2, scheduler: "random" as const, design: "spf-mm" },
+    { machine: "aarch64", program: "mmaprace", cpus: 4, scheduler: "random" as const },
   ])("differs with another seed: %o", (options) => {
     const traces = [1, 2, 3].map((seed) => {
       const guest = new Guest({ ...options, seed });

@@ -18,10 +18,15 @@ function runUntilQuiet(guest: Guest, instructions: number): boolean {
   }
 }
 
-test.each(["signals", "pingpong", "proc", "cow"])(
-  "%s: processes, signals, files and waits go on from a saved state as they did before",
-  (program) => {
-    const guest = new Guest({ program, cpus: 2, scheduler: "random", seed: 11 });
+const CASES = ["x86-64", "aarch64"].flatMap((machine) =>
+  ["signals", "pingpong", "proc", "cow"].map((program) => [program, machine] as const),
+);
+
+test.each(CASES)(
+  "%s on %s: processes, signals, files and waits go on from a saved state as they did before",
+  (program, machineName) => {
+    const options = { machine: machineName, program, cpus: 2, scheduler: "random", seed: 11 } as const;
+    const guest = new Guest(options);
     const { machine, kernel } = guest.session;
     const states: string[] = [];
     for (
@@ -40,7 +45,7 @@ test.each(["signals", "pingpong", "proc", "cow"])(
     expect(reason?.kind).toBe("power-off");
     expect(reason?.status).toBe(0);
     expect(states.length).toBeGreaterThan(0);
-    const undisturbed = new Guest({ program, cpus: 2, scheduler: "random", seed: 11 });
+    const undisturbed = new Guest(options);
     undisturbed.run();
     expect(guest.hashes()).toBe(undisturbed.hashes());
   },
