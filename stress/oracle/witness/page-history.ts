@@ -3,7 +3,7 @@
  * page is first changed or used, and are kept for the next run.
  */
 import type { Context, KPtr, Memory } from "../../../kernel/index.ts";
-import { findPteSlot, NO_SLOT, pageAllocation } from "../../../kernel/index.ts";
+import { findPteSlot, NO_SLOT, NULL, pageAllocation } from "../../../kernel/index.ts";
 import { NO_SITE, type SiteLog, type SiteNote } from "../site-log.ts";
 import type { Invariant } from "../violation.ts";
 import { BY_DISCARD, BY_FAULT, laneOf, PageChain, type Replacer } from "./page-chain.ts";
@@ -94,14 +94,22 @@ export class PageHistory {
     const missed = this.#closeOthers(chain, frame, replacer, pid, note, copied);
     if (missed !== null) return missed;
     if (wasFrame !== NOTHING && wasFrame !== frame) {
-      // The page that was there is forgotten with its reference and its map count; the zero page has none.
+      // Two frames at one address until everybody has left the old one, which is not waited for. A page that is not the
+      // one that was copied is forgotten besides, with its reference and its map count; the zero page has none.
+      const isCopied = replacer === BY_FAULT && this.#isCopied(k, wasFrame);
       return {
-        invariant: format.isSpecial(oldLo, oldHi) ? "I7" : "I13",
+        invariant: isCopied || format.isSpecial(oldLo, oldHi) ? "I7" : "I13",
         text: `the entry of page ${page.toString(16)} goes from frame ${wasFrame} to frame ${frame} in one step`,
         earlier: chain.made[last]!,
       };
     }
     return null;
+  }
+
+  /** The fault in progress gives the task a copy of this frame. */
+  #isCopied(k: Context, frame: number): boolean {
+    const { oldPage } = this.#memory.faultState(k);
+    return oldPage !== NULL && this.#memory.frames.map.pfn(oldPage) === frame;
   }
 
   /** A call or a fault of a task has returned: what it replaced, no core may use any more. */

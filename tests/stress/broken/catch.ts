@@ -13,10 +13,16 @@ import {
   type Schedule,
   type Unit,
 } from "../../../stress/campaign/index.ts";
-import { type Scenario, scenarioMachine, scenarios } from "../../../stress/scenarios/index.ts";
+import {
+  SCENARIO_ARCHITECTURES,
+  type Scenario,
+  scenarioMachine,
+  scenarios,
+} from "../../../stress/scenarios/index.ts";
 
 export interface Catch {
   readonly variant: string;
+  readonly arch: string;
   readonly design: string;
   readonly scenario: string;
   /** The invariant that was reported; null: nothing that the catalogue names. */
@@ -49,8 +55,17 @@ export function designOf(variant: BrokenVariant): string {
   return `${design}+${variant.id}`;
 }
 
+/** The architectures that have the step. */
+export function architecturesOf(variant: BrokenVariant): readonly string[] {
+  return variant.architectures ?? SCENARIO_ARCHITECTURES;
+}
+
 /** Tries the scenarios in turn, a part of each at a time, until the variant is caught. */
-export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH_RUNS): Catch {
+export function catchVariant(
+  variant: BrokenVariant,
+  maxRuns: number = MAX_CATCH_RUNS,
+  arch: string = architecturesOf(variant)[0]!,
+): Catch {
   const design = designOf(variant);
   const assertionsOff: string[] = [];
   const others = new Set<string>();
@@ -59,7 +74,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
   for (const scenario of scenariosOf(variant)) {
     tried = scenario.name;
     for (const depth of DEPTHS) {
-      let unit = openCatchUnit(scenario, design, assertionsOff, depth);
+      let unit = openCatchUnit(scenario, design, assertionsOff, depth, arch);
       let first = 1;
       while (first <= maxRuns) {
         const end = Math.min(first + PART_RUNS, maxRuns + 1);
@@ -68,6 +83,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
         if (caught !== undefined) {
           return {
             variant: variant.id,
+            arch,
             design,
             scenario: scenario.name,
             invariant: caught.invariant,
@@ -85,7 +101,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
         }
         const name = assertion.signature.replace(/^I15 assertions: /, "");
         assertionsOff.push(name.startsWith("I15 races: ") ? "data-race" : name);
-        unit = openCatchUnit(scenario, design, assertionsOff, depth);
+        unit = openCatchUnit(scenario, design, assertionsOff, depth, arch);
         first = 1;
       }
       runs += maxRuns;
@@ -93,6 +109,7 @@ export function catchVariant(variant: BrokenVariant, maxRuns: number = MAX_CATCH
   }
   return {
     variant: variant.id,
+    arch,
     design,
     scenario: tried,
     invariant: null,
@@ -113,8 +130,9 @@ export function openCatchUnit(
   design: string,
   assertionsOff: readonly string[],
   depth: number = DEPTHS[0]!,
+  arch: string = SCENARIO_ARCHITECTURES[0]!,
 ): Unit {
-  const unit = { scenario: scenario.name, machine: scenarioMachine("x86-64", scenario), design };
+  const unit = { scenario: scenario.name, machine: scenarioMachine(arch, scenario), design };
   const plan: CampaignPlan = {
     units: [unit],
     runs: MAX_CATCH_RUNS,

@@ -5,8 +5,9 @@
 import { formatTable } from "../../../emu/cli/table.ts";
 import { Progress } from "../../../emu/cli/terminal.ts";
 import { BROKEN } from "../../../kernel/index.ts";
+import { SCENARIO_ARCHITECTURES } from "../../../stress/scenarios/index.ts";
 import { processArguments } from "../../arguments.ts";
-import { type Catch, catchVariant, MAX_CATCH_RUNS, scenariosOf } from "./catch.ts";
+import { architecturesOf, type Catch, catchVariant, MAX_CATCH_RUNS, scenariosOf } from "./catch.ts";
 
 const { values, words } = processArguments({
   command: "npm run stress:broken",
@@ -20,6 +21,12 @@ const { values, words } = processArguments({
       describe: "schedules of a scenario",
     },
     json: { kind: "flag", describe: "print JSON" },
+    arch: {
+      kind: "text",
+      byDefault: "all",
+      choices: ["all", ...SCENARIO_ARCHITECTURES],
+      describe: "architecture",
+    },
   },
   words: { name: "IDs", known: BROKEN.map(({ id }) => id) },
 });
@@ -27,10 +34,15 @@ const { values, words } = processArguments({
 const chosen = words.length === 0 ? BROKEN : BROKEN.filter(({ id }) => words.includes(id));
 const progress = new Progress();
 const catches: Catch[] = [];
-for (const variant of chosen) {
-  progress.show(() => `${catches.length} of ${chosen.length}: ${variant.id}`);
+const hunts = chosen.flatMap((variant) =>
+  architecturesOf(variant)
+    .filter((arch) => values.arch === "all" || values.arch === arch)
+    .map((arch) => ({ variant, arch })),
+);
+for (const { variant, arch } of hunts) {
+  progress.show(() => `${catches.length} of ${hunts.length}: ${variant.id} on ${arch}`);
   if (scenariosOf(variant).length === 0) console.error(`${variant.id}: no scenario is after it`);
-  catches.push(catchVariant(variant, values.runs));
+  catches.push(catchVariant(variant, values.runs, arch));
 }
 progress.clear();
 if (values.json) {
@@ -38,6 +50,7 @@ if (values.json) {
 } else {
   const rows = catches.map((each) => [
     each.variant,
+    each.arch,
     each.scenario,
     each.invariant ?? "-",
     each.runs,
@@ -46,6 +59,7 @@ if (values.json) {
   ]);
   const columns = [
     { title: "variant", align: "left" },
+    { title: "on", align: "left" },
     { title: "scenario", align: "left" },
     { title: "caught by", align: "left" },
     { title: "schedules", align: "right" },
