@@ -16,7 +16,7 @@
  *
  * Stores are late in exploring runs alone, to frames marked FRAME_WATCHED (those that the may-sets follow as tables);
  * in others they are visible at once. A core's late stores lie in its state words and have a bound: one more makes the
- * first visible. Longer writes (a table being cleared) are never late.
+ * first visible. Longer writes (a table being cleared) are never late, and make everything before them visible.
  */
 import { FRAME_WATCHED, type PhysicalMemory } from "./memory.ts";
 
@@ -83,6 +83,7 @@ export class LateStoreBus {
     if ((frameFlags[pa >>> 12]! & FRAME_WATCHED) === 0) return;
     const slot = (pa >>> 3) << 1;
     if (lengthBytes <= SLOT_BYTES) this.members[core]!.add(slot, i32[slot]!, i32[slot + 1]!);
+    else this.completeAll();
   }
 }
 

@@ -82,6 +82,7 @@ export class Derivation {
   /** The slot, an entry of a level, holds for a holder what it holds now. */
   sees(holder: MayHolder, slot: number, level: number): boolean {
     if (holder.hasRoot) return true;
+    if (holder.isExplicit) return false;
     const isOfRoot = level === holder.format.levels;
     if (holder.isLoaded && !isOfRoot) return true;
     const table = this.#tables.get(slotFrame(slot));

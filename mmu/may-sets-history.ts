@@ -46,9 +46,6 @@ export const AT_ONCE: InvalidationOrder = {
   issued: Number.POSITIVE_INFINITY,
 };
 
-/** Number of no event. */
-const NEVER = -1;
-
 export interface HistoryParts {
   readonly frames: number;
   readonly isPermanent: (lo: number, hi: number) => boolean;
@@ -71,8 +68,8 @@ export class MayHistory {
   #named: NamedAddresses | null = null;
   /** What the invalidation in hand is ordered behind. */
   #order: InvalidationOrder = AT_ONCE;
-  /** When what is recorded now was unloaded; NEVER: a store takes it away. */
-  #unloading: number = NEVER;
+  /** What is recorded now was not taken away by a store: the walker can be led to it no more. */
+  #isKeeping = false;
 
   constructor(parts: HistoryParts) {
     this.#frames = parts.frames;
@@ -113,19 +110,7 @@ export class MayHistory {
         const attributes = format.leafAttributes(rights, oldLo, oldHi);
         if (staysSame && format.covers(format.leafAttributes(rights, newLo, newHi), attributes)) continue;
         this.#addLeaf(holder, level, baseLo, baseHi, frame, attributes);
-        const group = this.#tables.hasGroups ? format.groupShift(oldLo, oldHi, level) : 0;
-        if (group > 0) {
-          this.#addGroup(
-            holder,
-            level,
-            index,
-            lo,
-            hi,
-            groupBase(format, oldLo, oldHi, level, group),
-            group,
-            attributes,
-          );
-        }
+        if (this.#tables.hasGroups) this.#addGroup(holder, level, index, lo, hi, oldLo, oldHi, attributes);
       }
     }
     derivation.present();
@@ -168,9 +153,9 @@ export class MayHistory {
 
   /** Global leaves that a loaded holder may be led to outlive its tag. */
   keepGlobals(holder: MayHolder): void {
-    this.#unloading = this.#log.sequence;
+    this.#isKeeping = true;
     for (const slot of this.#tables.globals) this.#recordLeaves(slot, -1, holder);
-    this.#unloading = NEVER;
+    this.#isKeeping = false;
   }
 
   /** What a holder may hold through its root becomes records, and the root leads nowhere any more. */
@@ -178,9 +163,9 @@ export class MayHistory {
     const { levels, rootRights } = holder.format;
     const { rootSlot } = holder;
     holder.root = -1;
-    this.#unloading = unloadedAt(holder);
+    this.#isKeeping = true;
     this.#keepBelow(holder, rootSlot, levels, 0, 0, rootRights, KEEP_LEAVES | KEEP_TABLES);
-    this.#unloading = NEVER;
+    this.#isKeeping = false;
   }
 
   // What goes
@@ -192,7 +177,10 @@ export class MayHistory {
 
   /** Everything that a holder may hold goes, but what is global; a root that is not loaded as well. */
   empty(holder: MayHolder): void {
-    if (this.#tables.globals.size > 0 && holder.isLoaded) this.#dropAllWalks(holder, KEEP_GLOBALS);
+    if (this.#tables.globals.size > 0 && holder.isLoaded) {
+      if (!holder.hasRoot && holder.root >= 0) this.keepGlobals(holder);
+      this.#dropAllWalks(holder, KEEP_GLOBALS);
+    }
     this.removeAll(holder);
     if (!holder.hasRoot && unloadedAt(holder) <= this.#order.issued) holder.root = -1;
   }
@@ -236,6 +224,7 @@ export class MayHistory {
   dropNamed(holder: MayHolder, named: NamedAddresses): void {
     this.#named = named;
     if (this.#isRootLost(holder, named)) this.materialise(holder);
+    if (!holder.isLoaded) this.#makeExplicit(holder);
     const records = this.#records;
     const going: number[] = [];
     for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
@@ -247,6 +236,18 @@ export class MayHistory {
     }
     for (const at of going) this.#remove(holder, at);
     this.#named = null;
+  }
+
+  /** Nothing is filled under a tag that is not loaded: what its upper entries could have led to is kept in their stead. */
+  #makeExplicit(holder: MayHolder): void {
+    if (holder.isExplicit || holder.frozenAt > this.#order.issued) return;
+    const records = this.#records;
+    const ways: number[] = [];
+    for (let at = holder.first; at !== NOWHERE; at = records.next[at]!) {
+      if (records.isTable[at] === 1 && records.verdict[at] === LIVE) ways.push(at);
+    }
+    for (const at of ways) this.#keepBelowRecord(holder, at, KEEP_LEAVES | KEEP_TABLES);
+    holder.isExplicit = true;
   }
 
   /** A root that is not loaded can give up no single address: it is read no more, so what it could have led to is kept. */
@@ -311,8 +312,10 @@ export class MayHistory {
   #keepBelowRecord(holder: MayHolder, at: number, keep: number): void {
     const { frame, level, lo, hi, attributes } = this.#records;
     this.#source = at;
+    this.#isKeeping = true;
     this.#keepBelow(holder, frame[at]! * SLOTS, level[at]! - 1, lo[at]!, hi[at]!, attributes[at]!, keep);
     this.#source = NOWHERE;
+    this.#isKeeping = false;
   }
 
   /** Records what a table permits, by its first slot, and the tables below it. */
@@ -342,9 +345,10 @@ export class MayHistory {
       if (meaning === LEAF) {
         const attributes = format.leafAttributes(rights, entryLo, entryHi);
         const isGlobal = format.isGlobal(attributes);
-        if (this.#names(format, level, baseLo, baseHi, "leaf") && (this.#named!.takesGlobals || !isGlobal))
-          continue;
         if ((keep & KEEP_GLOBALS) !== 0 && !isGlobal) continue;
+        if (this.#tables.hasGroups)
+          this.#addGroup(holder, level, index, lo, hi, entryLo, entryHi, attributes);
+        if (this.#takes(format, level, baseLo, baseHi, attributes)) continue;
         this.#keepLeaf(holder, level, baseLo, baseHi, leadsTo, attributes);
       } else {
         const below = format.combine(rights, entryLo, entryHi);
@@ -354,6 +358,12 @@ export class MayHistory {
         this.#keepBelow(holder, leadsTo * SLOTS, level - 1, baseLo, baseHi, below, keep);
       }
     }
+  }
+
+  /** The invalidation in hand takes a leaf of a level at an address. */
+  #takes(format: MayFormat, level: number, lo: number, hi: number, attributes: number): boolean {
+    if (!this.#names(format, level, lo, hi, "leaf")) return false;
+    return this.#named!.takesGlobals || !format.isGlobal(attributes);
   }
 
   /** The invalidation in hand names an entry of a level that covers what is from this address on. */
@@ -407,6 +417,9 @@ export class MayHistory {
       const leadsTo = format.frame(lo, hi, level);
       const attributes = format.leafAttributes(rights, lo, hi);
       if (globalsOf !== null && !format.isGlobal(attributes)) continue;
+      if (globalsOf !== null && this.#tables.hasGroups) {
+        this.#addGroup(holder, level, slot - table, wayLo, wayHi, lo, hi, attributes);
+      }
       const index = slot - table + (globalsOf === null ? (frame - leadsTo) / pageFrames(format, level) : 0);
       const baseLo = wayLo | format.baseLo(index, level);
       const baseHi = wayHi | format.baseHi(index, level);
@@ -415,24 +428,30 @@ export class MayHistory {
     }
   }
 
-  /** The other pages of a group, whose entry of this index was one of it; the table begins at an address. */
+  /**
+   * The pages of the group that an entry stands for, if any, but for what the invalidation in hand takes; the table begins
+   * at an address.
+   */
   #addGroup(
     holder: MayHolder,
     level: number,
     index: number,
     lo: number,
     hi: number,
-    firstFrame: number,
-    group: number,
+    entryLo: number,
+    entryHi: number,
     attributes: number,
   ): void {
     const { format } = holder;
+    const group = format.groupShift(entryLo, entryHi, level);
+    if (group === 0) return;
+    const firstFrame = groupBase(format, entryLo, entryHi, level, group);
     const first = index - (index % 2 ** group);
     for (let other = first; other < first + 2 ** group; other++) {
-      if (other === index) continue;
       const frame = firstFrame + (other - first) * pageFrames(format, level);
       const baseLo = lo | format.baseLo(other, level);
       const baseHi = hi | format.baseHi(other, level);
+      if (this.#takes(format, level, baseLo, baseHi, attributes)) continue;
       this.#addLeaf(holder, level, baseLo, baseHi, frame, attributes);
     }
   }
@@ -462,8 +481,8 @@ export class MayHistory {
   ): void {
     if (frame >= this.#frames) return;
     const { sequence, writer } = this.#log;
-    const records = this.#records;
-    const record = records.add(
+    const source = this.#source;
+    const record = this.#records.add(
       holder,
       isTable,
       level,
@@ -471,14 +490,13 @@ export class MayHistory {
       hi,
       frame,
       attributes,
-      this.#source,
+      source,
       sequence,
       writer,
     );
-    if (record === NOWHERE || this.#source !== NOWHERE) return;
-    const isStore = this.#unloading === NEVER;
-    records.goneAt[record] = isStore ? sequence : this.#unloading;
-    records.wasUnloaded[record] = isStore ? 0 : 1;
+    if (record === NOWHERE) return;
+    if (!this.#isKeeping) this.#records.gone(record, sequence, 0);
+    else this.#records.gone(record, holder.isLoaded ? sequence : holder.frozenAt, 1);
   }
 }
 

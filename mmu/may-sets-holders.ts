@@ -29,6 +29,8 @@ export class MayHolder implements RecordOwner {
   isLoaded = false;
   /** So is its root, which implies the tag. */
   hasRoot = false;
+  /** Its tag is not loaded, and all that it may hold are records: they alone count until the tag is loaded again. */
+  isExplicit = false;
   /** Sequence number of the last unloading of its tag, and of its root. */
   frozenAt = 0;
   rootFrozenAt = 0;
@@ -92,6 +94,7 @@ interface HolderState {
   readonly rootEnd: number;
   readonly isLoaded: boolean;
   readonly hasRoot: boolean;
+  readonly isExplicit: boolean;
   readonly frozenAt: number;
   readonly rootFrozenAt: number;
   readonly first: number;
@@ -181,6 +184,7 @@ export class MayHolders {
         rootEnd: holder.rootEnd,
         isLoaded: holder.isLoaded,
         hasRoot: holder.hasRoot,
+        isExplicit: holder.isExplicit,
         frozenAt: holder.frozenAt,
         rootFrozenAt: holder.rootFrozenAt,
         first: holder.first,
@@ -207,6 +211,7 @@ export class MayHolders {
       if (saved.root >= 0) this.#markRoot(saved.root, saved.rootEnd);
       holder.isLoaded = saved.isLoaded;
       holder.hasRoot = saved.hasRoot;
+      holder.isExplicit = saved.isExplicit;
       holder.frozenAt = saved.frozenAt;
       holder.rootFrozenAt = saved.rootFrozenAt;
       holder.first = saved.first;

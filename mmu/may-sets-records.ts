@@ -50,7 +50,7 @@ export class StaleRecords {
   readonly condemner: Uint8Array;
   /** The store that made it stale. */
   readonly changed: EventColumn;
-  /** Event after which no walker can make it again; 1: not a store, but an unloading. Set by who adds it. */
+  /** Event after which no walker can make it again; 1: that was no store. Set by gone(). */
   readonly goneAt: Float64Array;
   readonly wasUnloaded: Uint8Array;
   /** The free or return that condemned it. */
@@ -165,10 +165,8 @@ export class StaleRecords {
         this.hi[at] === hi &&
         this.attributes[at] === attributes &&
         this.level[at] === level
-      ) {
-        if (source !== NOWHERE && this.goneAt[source]! > this.goneAt[at]!) this.#copyGone(at, source);
+      )
         return at;
-      }
     }
     let record = this.#unused;
     if (record !== NOWHERE) this.#unused = this.next[record]!;
@@ -186,10 +184,8 @@ export class StaleRecords {
     this.attributes[record] = attributes;
     this.verdict[record] = LIVE;
     if (source === NOWHERE) this.changed.put(record, sequence, context);
-    else {
-      this.changed.copy(record, this.changed, source);
-      this.#copyGone(record, source);
-    }
+    else this.changed.copy(record, this.changed, source);
+    this.goneAt[record] = -1;
     this.#nextOfFrame[record] = head;
     this.#previousOfFrame[record] = NOWHERE;
     if (head !== NOWHERE) this.#previousOfFrame[head] = record;
@@ -199,6 +195,13 @@ export class StaleRecords {
     if (owner.first !== NOWHERE) this.previous[owner.first] = record;
     owner.first = record;
     return record;
+  }
+
+  /** No walker can make a record again after an event, if it was no later one: a store, or (1) no store. */
+  gone(record: number, sequence: number, wasUnloaded: 0 | 1): void {
+    if (sequence < this.goneAt[record]!) return;
+    this.goneAt[record] = sequence;
+    this.wasUnloaded[record] = wasUnloaded;
   }
 
   /** Takes a record out of both lists; its `next` must have been read before. */
@@ -246,11 +249,6 @@ export class StaleRecords {
       if (this.verdict[record] === UNUSED || this.#previousOfFrame[record] !== NOWHERE) continue;
       this.#headsOf(record)[this.frame[record]!] = record;
     }
-  }
-
-  #copyGone(to: number, from: number): void {
-    this.goneAt[to] = this.goneAt[from]!;
-    this.wasUnloaded[to] = this.wasUnloaded[from]!;
   }
 
   #headsOf(record: number): Int32Array {

@@ -178,6 +178,7 @@ export class MaySets {
     for (const each of at.tags) {
       if (each.tag !== tag || each.space !== space) continue;
       each.isLoaded = true;
+      each.isExplicit = false;
       this.#judge.reportCondemned(each, "condemned-loaded", "load-tag");
     }
   }
@@ -249,6 +250,8 @@ export class MaySets {
   invalidationIssued(core: number, invalidation: MayInvalidation, reach: MayReach): void {
     this.sync();
     this.#barriers.issued(core, invalidation, reach, this.#log.sequence);
+    // What is unloaded from here on is unloaded later.
+    this.#log.sequence++;
   }
 
   /**
