@@ -23,6 +23,23 @@ describe("faultline boot", () => {
     expect(stdout).toMatch(/wild\[\d+\]: segfault at dead0000/);
   });
 
+  it.each(["classic", "spf-mm"])("boots the machine of an architecture: aarch64, %s", async (design) => {
+    const { status, stdout, stderr } = await faultline(["boot", "--arch", "aarch64", "--mm", design]);
+    expect([status, stderr]).toEqual([0, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.filter((line) => !LOG_LINE.test(line))).toEqual(["hello, world"]);
+    expect(stdout).toMatch(/Faultline kernel \(aarch64\) #1 SMP/);
+    expect(stdout).toMatch(/Brought up 1 node, 4 CPUs/);
+  });
+
+  it("tells of a wild pointer as the architecture's kernel does: aarch64", async () => {
+    const { status, stdout } = await faultline(["boot", "--arch", "aarch64", "--init", "wild"]);
+    expect(status).toBe(139);
+    expect(stdout).toMatch(
+      /wild\[1\]: unhandled exception: DABT \(lower EL\), ESR 0x0000000092000045, level 1 translation fault/,
+    );
+  });
+
   it("brings up as many cores as it is told to", async () => {
     const { status, stdout } = await faultline(["boot", "--cpus", "64"]);
     expect(status).toBe(0);

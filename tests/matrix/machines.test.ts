@@ -4,9 +4,7 @@ import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import { listDesigns } from "../../kernel/index.ts";
 import { Guest } from "./guest.ts";
 
-const others = MACHINE_MODELS.slice(1)
-  .filter((model) => model.arch === MACHINE_MODELS[0]!.arch)
-  .map((model) => model.name);
+const others = MACHINE_MODELS.slice(1).map((model) => model.name);
 const designs = listDesigns().map((design) => design.name);
 const cases = others.flatMap((machine) =>
   designs.flatMap((design) =>
