@@ -87,4 +87,19 @@ export const AARCH64_MACHINES: readonly MachineModel[] = [
     profile: AARCH64_SMALL_PROFILE,
     asidBits: 1,
   }),
+  aarch64Machine({
+    name: "aarch64-ets2",
+    description: "aarch64-small with FEAT_ETS2: walkers see page-table stores in order",
+    profile: { ...AARCH64_SMALL_PROFILE, ets2: "present" },
+    asidBits: 16,
+  }),
+  aarch64Machine({
+    name: "aarch64-no-hafdbs",
+    description: "aarch64-small without FEAT_HAFDBS: access flag and dirty state by fault",
+    profile: {
+      ...AARCH64_SMALL_PROFILE,
+      translation: { ...AARCH64_SMALL_PROFILE.translation, hardwareUpdates: "none" },
+    },
+    asidBits: 16,
+  }),
 ];
