@@ -242,28 +242,25 @@ export class Machine implements CoreHost, Platform {
 
   /** Everything mutable, as plain data. RAM: the frames written since the marks were last cleared. */
   save(): MachineState {
+    const { ram } = this;
     const frames: [number, Uint8Array][] = [];
-    for (let frame = 0; frame < this.ram.frames; frame++) {
-      if (this.ram.frameFlags[frame]! & FRAME_DIRTY) {
-        frames.push([frame, this.ram.u8.slice(frame * 4096, frame * 4096 + 4096)]);
-      }
+    for (const frame of ram.dirtyFrames.subarray(0, ram.dirtyCount)) {
+      frames.push([frame, ram.u8.slice(frame * 4096, frame * 4096 + 4096)]);
     }
     return { frames, parts: this.saveParts() };
   }
 
   restore({ frames, parts }: MachineState): void {
+    const { ram } = this;
     this.engine.cache.clear();
     for (const core of this.cores) this.engine.abandon(core);
-    const kept = new Map(frames);
-    for (let frame = 0; frame < this.ram.frames; frame++) {
-      if ((this.ram.frameFlags[frame]! & FRAME_DIRTY) === 0) continue;
-      const bytes = kept.get(frame);
-      if (bytes === undefined) {
-        this.ram.u8.fill(0, frame * 4096, frame * 4096 + 4096);
-        this.ram.frameFlags[frame]! &= ~FRAME_DIRTY;
-      } else {
-        this.ram.u8.set(bytes, frame * 4096);
-      }
+    for (const frame of ram.dirtyFrames.subarray(0, ram.dirtyCount)) {
+      ram.u8.fill(0, frame * 4096, frame * 4096 + 4096);
+    }
+    ram.clearDirty();
+    for (const [frame, bytes] of frames) {
+      ram.u8.set(bytes, frame * 4096);
+      ram.markDirty(frame);
     }
     this.restoreParts(parts);
   }

@@ -7,6 +7,8 @@ const GAMMA = 0x9e37_79b9_7f4a_7c15n;
 
 export class RandomBytes {
   #state: bigint;
+  /** The state that was saved or restored last, and its number. */
+  #kept: { readonly saved: unknown; readonly state: bigint } | null = null;
 
   constructor(seed: number) {
     this.#state = BigInt.asUintN(64, BigInt(Math.floor(seed)) * 0x2545_f491_4f6c_dd1dn + 0x6b65_726e_656cn);
@@ -31,10 +33,17 @@ export class RandomBytes {
   }
 
   save(): unknown {
-    return { state: this.#state.toString(16) };
+    const saved = { state: this.#state.toString(16) };
+    this.#kept = { saved, state: this.#state };
+    return saved;
   }
 
   restore(saved: unknown): void {
-    this.#state = BigInt(`0x${(saved as { state: string }).state}`);
+    let kept = this.#kept;
+    if (kept === null || kept.saved !== saved) {
+      kept = { saved, state: BigInt(`0x${(saved as { state: string }).state}`) };
+      this.#kept = kept;
+    }
+    this.#state = kept.state;
   }
 }

@@ -311,10 +311,19 @@ export class CoherenceLedger {
   restore(state: LedgerState): void {
     this.#allHoldings().restore(state.holdings);
     this.#frees.restore(state.frees);
-    for (let core = 0; core < this.#cores.length; core++) Object.assign(this.#cores[core], state.cores[core]);
+    for (let core = 0; core < this.#cores.length; core++) {
+      const saved = state.cores[core];
+      const into = this.#cores[core];
+      into.lazy = saved.lazy;
+      into.tag = saved.tag;
+      into.root = saved.root;
+      into.condemned = saved.condemned;
+    }
     this.#sequence = state.sequence;
     this.total = state.total;
-    this.violations.splice(0, this.violations.length, ...state.violations);
+    this.violations.length = 0;
+    for (let index = 0; index < state.violations.length; index++)
+      this.violations.push(state.violations[index]);
   }
 
   /** The columns, made when all cores have joined. */

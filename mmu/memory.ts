@@ -35,8 +35,11 @@ export class PhysicalMemory {
   /** The area before RAM, for core states; byte offsets. */
   readonly engine: ArrayBuffer;
   readonly engineBytes: number;
-  /** FRAME_* bits per frame. */
+  /** FRAME_* bits per frame. FRAME_DIRTY is set by markDirty() alone. */
   readonly frameFlags: Uint8Array;
+  /** The frames that carry the dirty mark, in the order in which they got it. */
+  readonly dirtyFrames: Int32Array;
+  dirtyCount = 0;
   /** High half of the addresses at which the kernel maps RAM linearly: what pointers stored in RAM carry. */
   directMapHi = 0;
   /** Called before a write to a frame marked FRAME_CODE, by whoever writes. */
@@ -73,6 +76,7 @@ export class PhysicalMemory {
     this.i64 = new BigInt64Array(buffer, this.engineBytes, ramBytes / 8);
     this.view = new DataView(buffer, this.engineBytes, ramBytes);
     this.frameFlags = new Uint8Array(this.frames);
+    this.dirtyFrames = new Int32Array(this.frames);
   }
 
   /** Reads 8 bits; pa inside RAM. @hot */
@@ -140,6 +144,23 @@ export class PhysicalMemory {
     if (flags & FRAME_MONITORED) this.onMonitoredWrite(pa, 8);
   }
 
+  /** @hot */
+  markDirty(frame: number): void {
+    const flags = this.frameFlags[frame]!;
+    if ((flags & FRAME_DIRTY) !== 0) return;
+    this.frameFlags[frame] = flags | FRAME_DIRTY;
+    this.dirtyFrames[this.dirtyCount++] = frame;
+  }
+
+  /** Every frame counts as not written. Write tags of fast TLBs must go as well: they would hide a first write. */
+  clearDirty(): void {
+    for (let at = 0; at < this.dirtyCount; at++) {
+      const frame = this.dirtyFrames[at]!;
+      this.frameFlags[frame] = this.frameFlags[frame]! & ~FRAME_DIRTY;
+    }
+    this.dirtyCount = 0;
+  }
+
   /** Fills bytes, at most to the end of RAM. */
   fill(pa: PhysAddr, lengthBytes: number, value: number): void {
     this.#markRange(pa, lengthBytes);
@@ -177,7 +198,7 @@ export class PhysicalMemory {
   #mark(frame: number): number {
     const flags = this.frameFlags[frame]!;
     if (flags & FRAME_CODE) this.onCodeWrite(frame);
-    this.frameFlags[frame]! |= FRAME_DIRTY;
+    this.markDirty(frame);
     return flags;
   }
 }

@@ -82,10 +82,10 @@ export class FileTable {
     if (--this.#users === 0) this.#files.length = 0;
   }
 
-  /** Becomes a table of these files with so many users. */
-  restore(files: readonly (OpenFile | null)[], users: number): void {
-    this.#files.length = 0;
-    for (const file of files) this.#files.push(file);
+  /** Becomes a table with so many users; `places` says which of the files each descriptor has, or -1. */
+  restore(places: readonly number[], files: readonly OpenFile[], users: number): void {
+    this.#files.length = places.length;
+    for (let fd = 0; fd < places.length; fd++) this.#files[fd] = files[places[fd]!] ?? null;
     this.#users = users;
   }
 

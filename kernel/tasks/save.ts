@@ -233,10 +233,7 @@ function restoreFiles(state: SavedProcesses, { tables, files }: Objects): void {
   for (let index = 0; index < files.length; index++) Object.assign(files[index]!, state.files[index]!);
   for (let index = 0; index < tables.length; index++) {
     const { users, files: places } = state.tables[index]!;
-    tables[index]!.restore(
-      places.map((place) => (place < 0 ? null : files[place]!)),
-      users,
-    );
+    tables[index]!.restore(places, files, users);
   }
 }
 

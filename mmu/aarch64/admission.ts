@@ -55,7 +55,7 @@ export class Admission {
     const attributes = words[first + ENTRY_ATTRIBUTES];
     let writable = 0;
     if (kind === WRITE) {
-      this.#ram.frameFlags[frame] = flags | FRAME_DIRTY;
+      this.#ram.markDirty(frame);
       writable =
         (flags & (FRAME_CODE | FRAME_MONITORED)) === 0 && (attributes & ATTRIBUTE_DIRTY) !== 0 ? 1 : 0;
     } else if (flags === FRAME_DIRTY && (attributes & ATTRIBUTE_DIRTY) !== 0) {

@@ -15,7 +15,7 @@ import {
   pageAllocation,
   type Syscall,
 } from "../../kernel/index.ts";
-import type { LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
+import type { AccessSink, LedgerRule, LedgerViolation, ObservedMemory } from "../../mmu/index.ts";
 import { Lifetime } from "../oracle/lifetime.ts";
 import {
   type EndState,
@@ -59,6 +59,9 @@ export class Judge {
   /** Violations of the ledger at the start. */
   #ledgerTotal = 0;
   #stopsAtExit = false;
+  /** What the parts hear accesses with, and nesting of allocators, which they do not hear. */
+  readonly #sink: AccessSink | null;
+  #allocators = 0;
   /** Who waits for which lock. */
   readonly #contended: Map<Context, Contended> = new Map();
 
@@ -84,7 +87,16 @@ export class Judge {
     const witness = this.#parts.find((part) => part instanceof Witness) ?? null;
     const races = this.#parts.find((part) => part instanceof Races) ?? null;
     watchAccesses(machine, kernel, witness, races);
+    this.#sink = sinkOf(this.#parts);
     const own: Partial<KernelObserver> = {
+      // An allocator at work on its lists is no business of any part: a batch of frames alone is a thousand accesses.
+      allocatorBegin: () => {
+        this.#allocators++;
+        if (ram.sink === this.#sink) ram.sink = null;
+      },
+      allocatorEnd: () => {
+        if (--this.#allocators === 0 && ram.sink === null) ram.sink = this.#sink;
+      },
       assertionFailed: (k, text, id) => this.#assertion(k, text, id),
       syscallEnter: (k, name, call) => this.#syscall(k, name, call),
       lockContended: (k, at, cls) => this.#contended.set(k, { at, cls }),
@@ -95,7 +107,7 @@ export class Judge {
       ...this.#parts.map((part) => ("range" in part ? part.events : quietly(ram, part.events))),
     ];
     this.#kernel.observer = observerOf(watcher === null ? listeners : [watcher, ...listeners]);
-    ram.sink = sinkOf(this.#parts);
+    ram.sink = this.#sink;
   }
 
   /** The start state is reached. */
@@ -109,6 +121,9 @@ export class Judge {
     this.#found = null;
     this.#contended.clear();
     this.#stopsAtExit = false;
+    this.#allocators = 0;
+    const ram = this.#machine.ram as ObservedMemory;
+    ram.sink ??= this.#sink;
     this.#quietly((part) => part.start());
   }
 
@@ -236,14 +251,18 @@ function watchAccesses(machine: Machine, kernel: Kernel, witness: Witness | null
       used: (pa, kind, lo, hi) => {
         if (witness === null || machine.model.isPermanentMapping(lo, hi)) return;
         const { task } = kernel.current[core.id]!;
-        if (task === null || task.mm === NULL) return;
-        const frame = pa >>> 12;
-        const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+        if (task === null) return;
+        // What is looked up here, no kernel code accesses.
         const { sink } = ram;
         ram.sink = null;
-        const allocation = pageAllocation.get(ram, map.page(frame));
+        const { mm } = task;
+        if (mm !== NULL) {
+          const frame = pa >>> 12;
+          const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
+          const allocation = pageAllocation.get(ram, map.page(frame));
+          witness.access(core.id, task.pid, mm, page, KINDS[kind], frame, allocation);
+        }
         ram.sink = sink;
-        witness.access(core.id, task.pid, task.mm, page, KINDS[kind], frame, allocation);
       },
       walked: (slot) => races?.walked(core.id, slot),
       filled: () => {},

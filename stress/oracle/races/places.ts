@@ -52,7 +52,8 @@ export class Places {
   readonly #places: Place[] = [];
   readonly #singles: readonly Single[];
   readonly #percpuBase: number;
-  readonly #taskBytes: number;
+  /** By place: how much of a frame, from its beginning, cores may share. */
+  readonly #sharedBytes: Int32Array = new Int32Array(256).fill(4096);
   /** Found by #find(). */
   #place!: Place;
   #offset = 0;
@@ -62,7 +63,8 @@ export class Places {
     this.of = new Uint8Array(ram.frames);
     this.#base = new Uint8Array(ram.frames);
     this.#percpuBase = kernel.percpuBase;
-    this.#taskBytes = layoutNamed("task_struct")!.sizeBytes;
+    this.#sharedBytes[ELSEWHERE] = 0;
+    this.#sharedBytes[STACK] = layoutNamed("task_struct")!.sizeBytes;
     const { cpus } = kernel.platform;
     const task = layoutNamed("task_struct");
     this.#places[ELSEWHERE] = placeOf("memory", 4096, null, IGNORED);
@@ -87,8 +89,7 @@ export class Places {
 
   /** Cores may share what lies there. @hot */
   isShared(pa: number): boolean {
-    const place = this.of[pa >>> 12]!;
-    return place !== ELSEWHERE && (place !== STACK || (pa & 4095) < this.#taskBytes);
+    return (pa & 4095) < this.#sharedBytes[this.of[pa >>> 12]!]!;
   }
 
   mark(): void {

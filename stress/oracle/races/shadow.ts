@@ -2,7 +2,10 @@
  * What is remembered of each word of RAM (32 bits): when each core last read and wrote it, plainly and marked, and what
  * the last marked write released. A word gets a record when it is first touched in a run; a new run forgets all records.
  *
- *     record:  word | discipline | released[cores] | last access of each kind [kinds][cores] | its note [kinds][cores]
+ *     record:  word | discipline | owner | released[cores] | last access of each kind [kinds][cores] | its note [kinds][cores]
+ *
+ * Most words are touched by one core only, and then nothing can conflict and there is nothing to learn: such a word has
+ * an owner until another core comes.
  */
 import type { Clocks } from "./clocks.ts";
 
@@ -50,7 +53,10 @@ export const ALONE = 0;
 
 const WORD = 0;
 const DISCIPLINE = 1;
-const RELEASED = 2;
+/** The only core so far, plus 1; 0: none. */
+const OWNER = 2;
+const SHARED = -1;
+const RELEASED = 3;
 
 /** Nothing conflicts. */
 export const NO_CONFLICT = -1;
@@ -105,7 +111,7 @@ export class Shadow {
       this.#recordOf[records[at + WORD]!] = 0;
     }
     for (let at = this.#strideWords; at < this.#keptEnd; at += this.#strideWords) {
-      records.fill(0, at + RELEASED, at + this.#strideWords);
+      records.fill(0, at + OWNER, at + this.#strideWords);
       this.#recordOf[records[at + WORD]!] = at;
     }
     records.fill(0, this.#keptEnd, this.#end);
@@ -163,17 +169,60 @@ export class Shadow {
     let kind = asked;
     if (discipline !== CHECKED) {
       if (discipline === IGNORED) return NO_CONFLICT;
-      if (discipline === LOCKLESS) return this.#lockless(core, at, word >>> 1, asked <= MARKED_WRITE, note);
+      if (discipline === LOCKLESS) {
+        if (this.#isAlone(core, at)) {
+          this.#store(core, at, asked <= MARKED_WRITE ? PLAIN_WRITE : PLAIN_READ, note);
+          if (asked <= MARKED_WRITE) this.#publish(core, at);
+          return NO_CONFLICT;
+        }
+        return this.#lockless(core, at, word >>> 1, asked <= MARKED_WRITE, note);
+      }
       kind = asked === PLAIN_WRITE ? MARKED_WRITE : asked === PLAIN_READ ? MARKED_READ : asked;
     }
+    const cores = this.#cores;
+    const own = this.#clocks.now[core * cores + core]!;
+    const isPlain = kind === PLAIN_WRITE || kind === PLAIN_READ;
+    if (isPlain && records[at + this.#lastAt + kind * cores + core] === own) return NO_CONFLICT;
+    const conflict = this.#isAlone(core, at) ? NO_CONFLICT : this.#conflict(core, at, kind);
+    this.#store(core, at, kind, note);
+    if (kind === MARKED_WRITE) this.#publish(core, at);
+    return conflict;
+  }
+
+  /** Nobody else has touched the word. @hot */
+  #isAlone(core: number, at: number): boolean {
+    const records = this.#records;
+    const owner = records[at + OWNER]!;
+    if (owner === core + 1) return true;
+    if (owner !== 0) {
+      records[at + OWNER] = SHARED;
+      return false;
+    }
+    records[at + OWNER] = core + 1;
+    return true;
+  }
+
+  /** @hot */
+  #store(core: number, at: number, kind: AccessKind, note: number): void {
+    const cores = this.#cores;
+    const place = at + this.#lastAt + kind * cores + core;
+    this.#records[place] = this.#clocks.now[core * cores + core]!;
+    this.#records[place + KINDS * cores] = note;
+  }
+
+  /** A marked write: who reads it marked learns what the core knows. @hot */
+  #publish(core: number, at: number): void {
+    this.#clocks.replace(core, this.#records, at + RELEASED);
+    this.#clocks.tick(core);
+  }
+
+  /** Learns from others if it may, and finds the access that is not ordered with this one. @hot */
+  #conflict(core: number, at: number, kind: AccessKind): number {
+    const records = this.#records;
     const last = at + this.#lastAt;
     const cores = this.#cores;
     const { now } = this.#clocks;
     const row = core * cores;
-    const own = now[row + core]!;
-    if ((kind === PLAIN_WRITE || kind === PLAIN_READ) && records[last + kind * cores + core] === own) {
-      return NO_CONFLICT;
-    }
     if (kind >= MARKED_READ) this.#clocks.acquire(core, records, at + RELEASED);
     let conflict = NO_CONFLICT;
     const against = CONFLICTS[kind]!;
@@ -189,12 +238,6 @@ export class Shadow {
         this.conflictNote = records[at + this.#noteAt + each * cores + other]!;
         break;
       }
-    }
-    records[last + kind * cores + core] = own;
-    records[at + this.#noteAt + kind * cores + core] = note;
-    if (kind === MARKED_WRITE) {
-      this.#clocks.replace(core, records, at + RELEASED);
-      this.#clocks.tick(core);
     }
     return conflict;
   }
@@ -230,19 +273,18 @@ export class Shadow {
       }
     }
     if (learns) this.#clocks.acquire(core, records, at + RELEASED);
-    const kind = writes ? PLAIN_WRITE : PLAIN_READ;
-    records[last + kind * cores + core] = now[row + core]!;
-    records[notes + kind * cores + core] = note;
-    if (writes) {
-      this.#clocks.replace(core, records, at + RELEASED);
-      this.#clocks.tick(core);
-    }
+    this.#store(core, at, writes ? PLAIN_WRITE : PLAIN_READ, note);
+    if (writes) this.#publish(core, at);
     return conflict;
   }
 
   /** A walk of the hardware on a core reads an entry: a step of its own, from which kernel code learns nothing. @hot */
   walked(core: number, word: number): number {
     const at = this.#record(word);
+    if (this.#isAlone(core, at)) {
+      this.#store(core, at, PLAIN_READ, ALONE);
+      return NO_CONFLICT;
+    }
     const records = this.#records;
     const cores = this.#cores;
     const { now } = this.#clocks;
@@ -257,8 +299,7 @@ export class Shadow {
       this.conflictKind = PLAIN_WRITE;
       this.conflictNote = before;
     }
-    records[last + PLAIN_READ * cores + core] = now[core * cores + core]!;
-    records[at + this.#noteAt + PLAIN_READ * cores + core] = ALONE;
+    this.#store(core, at, PLAIN_READ, ALONE);
     return conflict;
   }
 

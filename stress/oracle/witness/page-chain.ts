@@ -35,6 +35,7 @@ export class PageChain {
   readonly made: Float64Array = new Float64Array(MAX_INCARNATIONS);
   /** Newest incarnation that each core has used, for data and for fetch apart. */
   readonly reached: Uint8Array;
+  mm = 0;
   page = 0;
 
   constructor(cores: number) {

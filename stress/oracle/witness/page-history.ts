@@ -28,6 +28,8 @@ export class PageHistory {
   readonly #retired: PageChain[] = [];
   /** Chains with an open replaced incarnation, by the task that replaced it. */
   readonly #replaced: Map<number, PageChain[]> = new Map();
+  /** The chain that each lane of each core used last: most accesses go where the one before went. */
+  readonly #recent: (PageChain | null)[];
   /** The last store to each frame. Notes are in order of time. */
   readonly #stores: Map<number, SiteNote> = new Map();
 
@@ -35,24 +37,26 @@ export class PageHistory {
     this.#memory = memory;
     this.#log = log;
     this.#cores = cores;
+    this.#recent = new Array<PageChain | null>(cores * 2).fill(null);
   }
 
   clear(): void {
+    this.#recent.fill(null);
     for (const pages of this.#chains.values()) {
       for (const chain of pages.values()) this.#free.push(chain);
       pages.clear();
     }
-    this.#chains.clear();
     for (const chain of this.#retired) this.#free.push(chain);
     this.#retired.length = 0;
     for (const list of this.#replaced.values()) list.length = 0;
-    this.#stores.clear();
+    if (this.#stores.size !== 0) this.#stores.clear();
   }
 
   /** An address space is gone. */
   forget(mm: KPtr): void {
     const pages = this.#chains.get(mm);
     if (pages === undefined) return;
+    this.#recent.fill(null);
     for (const chain of pages.values()) this.#retired.push(chain);
     pages.clear();
     this.#chains.delete(mm);
@@ -132,7 +136,7 @@ export class PageHistory {
     list.length = kept;
   }
 
-  /** A core used a frame at a page. @returns what is wrong with that */
+  /** A core used a frame at a page. @param site note of a store @returns what is wrong with that */
   access(
     core: number,
     mm: KPtr,
@@ -142,7 +146,12 @@ export class PageHistory {
     allocation: number,
     site: SiteNote,
   ): PageFinding | null {
-    const chain = this.#chainOf(mm, page) ?? this.#chainNow(mm, page);
+    const lane = laneOf(core, right);
+    let chain = this.#recent[lane]!;
+    if (chain === null || chain.page !== page || chain.mm !== mm) {
+      chain = this.#chainOf(mm, page) ?? this.#chainNow(mm, page);
+      this.#recent[lane] = chain;
+    }
     if (right === WRITE) this.#stores.set(frame, site);
     const at = chain.use(core, frame, allocation, right);
     if (at < 0) return this.#wrongAccess(core, chain, page, right, frame, allocation);
@@ -262,6 +271,7 @@ export class PageHistory {
     const { format } = this.#memory;
     const chain = this.#free.pop() ?? new PageChain(this.#cores);
     chain.clear();
+    chain.mm = mm;
     chain.page = page;
     const present = format.isPresent(lo, hi);
     const frame = present ? format.frame(lo, hi) : NOTHING;

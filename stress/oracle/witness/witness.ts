@@ -127,15 +127,22 @@ export class Witness implements OraclePart {
   ): void {
     if (!this.#active || this.#reported) return;
     const right = kind === "write" ? WRITE : kind === "fetch" ? EXEC : READ;
-    const { clock } = this.#world.kernel.platform.cpus[core]!;
-    const note = this.#log.noteUser(core, pid, clock, USER_SITES[kind], page);
+    // Of a load nothing is kept.
+    let note = right === WRITE ? this.#noteAccess(core, pid, kind, page) : NO_SITE;
     const sink = this.#quiet();
-    const finding: PageFinding | null = this.#dead.has(mm)
-      ? { invariant: "I4", text: "an access in an address space that has ended", earlier: NO_SITE }
-      : this.#pages.access(core, mm, page, right, frame, allocation, note);
+    const finding: PageFinding | null =
+      this.#dead.size !== 0 && this.#dead.has(mm)
+        ? { invariant: "I4", text: "an access in an address space that has ended", earlier: NO_SITE }
+        : this.#pages.access(core, mm, page, right, frame, allocation, note);
     this.#loud(sink);
-    if (finding !== null)
-      this.#report(finding.invariant, finding.text, finding.earlier, this.#log.site(note)!);
+    if (finding === null) return;
+    if (note === NO_SITE) note = this.#noteAccess(core, pid, kind, page);
+    this.#report(finding.invariant, finding.text, finding.earlier, this.#log.site(note)!);
+  }
+
+  #noteAccess(core: number, pid: number, kind: "read" | "write" | "fetch", page: number): SiteNote {
+    const { clock } = this.#world.kernel.platform.cpus[core]!;
+    return this.#log.noteUser(core, pid, clock, USER_SITES[kind], page);
   }
 
   #events(): Partial<KernelObserver> {
@@ -358,8 +365,8 @@ export class Witness implements OraclePart {
 
   #forgetRun(): void {
     for (const task of this.#tasks) task?.clear();
-    this.#parents.clear();
-    this.#dead.clear();
+    if (this.#parents.size !== 0) this.#parents.clear();
+    if (this.#dead.size !== 0) this.#dead.clear();
     this.#log.clear();
     this.#pages.clear();
     this.#reported = false;
