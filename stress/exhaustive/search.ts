@@ -61,14 +61,17 @@ export class ExhaustiveSearch {
         return footprints;
       },
     });
+    const { cores } = this.world.machine;
+    // The reduction does not know with what the effect of a broadcast conflicts: there every schedule is executed.
+    const reduction = cores.some((core) => core.broadcasts !== null) ? "none" : options.reduction;
     this.#search = new Exhaustive({
-      cores: this.world.machine.cores.length,
-      reduction: options.reduction,
+      cores: cores.length,
+      reduction,
       places: footprints!.places,
       watch: footprints!,
     });
     // Without the reduction there is nothing to learn from smaller bounds.
-    if (options.reduction === "none") this.#search.bound = options.preemptions;
+    if (reduction === "none") this.#search.bound = options.preemptions;
     footprints!.attach(this.#search);
   }
 
