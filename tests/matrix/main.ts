@@ -21,7 +21,7 @@ const SHOWN_FAILURES = 50;
 
 const { values } = processArguments({
   command: "npm run test:matrix",
-  describe: "Every program × fault design × number of cores × TLB policy × schedule.",
+  describe: "Every architecture × program × fault design × number of cores × TLB policy × schedule.",
   options: {
     jobs: {
       kind: "number",

@@ -17,10 +17,10 @@ describe("the sample of the matrix", () => {
     expect(sample(all.length + 1)).toHaveLength(all.length);
   });
 
-  it("is spread over programs, designs, machines and schedules when it is short", () => {
+  it("is spread over programs, architectures, designs, machines and schedules when it is short", () => {
     const short = sample(20);
     expect(new Set(short.map((c) => c.program)).size).toBeGreaterThan(15);
-    expect(new Set(short.map((c) => c.design)).size).toBe(2);
+    expect(new Set(short.map((c) => `${c.arch} ${c.design}`)).size).toBe(4);
     expect(new Set(short.map((c) => `${c.cpus} ${c.tlb}`)).size).toBe(8);
     expect(new Set(short.map((c) => c.scheduler)).size).toBe(2);
   });
@@ -34,7 +34,9 @@ describe("the sample of the matrix", () => {
       new Set(all.map(pick)).size,
     ];
     for (const pick of [
-      (c: (typeof all)[number]) => `${c.program} ${c.design}`,
+      (c: (typeof all)[number]) => `${c.arch} ${c.program} ${c.design}`,
+      (c: (typeof all)[number]) => `${c.arch} ${c.cpus} ${c.tlb}`,
+      (c: (typeof all)[number]) => `${c.arch} ${c.scheduler} ${c.seed}`,
       (c: (typeof all)[number]) => `${c.design} ${c.cpus} ${c.tlb}`,
       (c: (typeof all)[number]) => `${c.design} ${c.scheduler} ${c.seed}`,
       (c: (typeof all)[number]) => `${c.program} ${c.scheduler}`,
