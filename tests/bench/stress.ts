@@ -4,7 +4,14 @@ import { availableParallelism } from "node:os";
 import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import { Replay } from "../../emu/schedulers/index.ts";
 import { Unit, type UnitOptions } from "../../stress/campaign/index.ts";
-import { findScenario, readScenario, scenarioMachine } from "../../stress/scenarios/index.ts";
+import { ExhaustiveSearch } from "../../stress/exhaustive/index.ts";
+import {
+  findScenario,
+  readScenario,
+  type Scenario,
+  scenarioMachine,
+  scenarios,
+} from "../../stress/scenarios/index.ts";
 import { ORACLE_PARTS, World } from "../../stress/world/index.ts";
 import { LOAD } from "./host-load.ts";
 import type { Measurement } from "./row.ts";
@@ -87,6 +94,33 @@ const replays: Measurement = {
   },
 };
 
+/** Schedules of a scenario to 2 preemptions, all of them; the slowest scenario of two threads counts. */
+const exhaustive: Measurement = {
+  name: "stress-exhaustive",
+  what: "exhaustive to 2 preemptions, the slowest scenario of two threads, whole oracle",
+  unit: "s",
+  asked: 60,
+  goal: null,
+  better: "less",
+  samples: 1,
+  sample: () =>
+    Math.max(
+      ...scenarios()
+        .filter(({ tasks }) => tasks === 2)
+        .map(searchSeconds),
+    ),
+};
+
+function searchSeconds({ name }: Scenario): number {
+  const from = process.hrtime.bigint();
+  const options = { ...optionsOf(name, []), preemptions: 2, failures: 0, reduction: "bounded" } as const;
+  const search = new ExhaustiveSearch(options);
+  for (let result = search.next(); result !== null; result = search.next()) {
+    if (result.judgement !== null) throw new Error(`${name}: ${result.judgement.text}`);
+  }
+  return Number(process.hrtime.bigint() - from) / 1e9;
+}
+
 export const STRESS: readonly Measurement[] = [
   schedules("stress-schedules", [], `schedules of ${SMALL} (two threads), whole oracle, one worker`),
   {
@@ -104,4 +138,5 @@ export const STRESS: readonly Measurement[] = [
     schedules(`stress-without-${part}`, [part], `the same schedules without the part "${part}"`),
   ),
   replays,
+  exhaustive,
 ];

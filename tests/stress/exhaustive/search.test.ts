@@ -45,6 +45,9 @@ describe("the final states of a scenario", () => {
     ["fault-vs-munmap", "spf-mm", 0, 2],
     ["dirty-vs-mprotect", "spf-mm", 0, 2],
     ["load-vs-discard", "classic", 0, 2],
+    ["fault-vs-mmap", "spf-mm", 1, 6],
+    ["fault-vs-split", "classic", 1, 2],
+    ["fault-vs-stack-growth", "spf-mm", 1, 6],
   ] as const)(
     "are the same with the reduction: %s under %s, %d preemptions",
     (name, design, preemptions, least) => {
