@@ -1,7 +1,7 @@
 /*
  * scenario: fault-vs-free-tables
  * about: a store faults in a region that another thread unmaps, page tables and all
- * races: A02 A11 A12 A13
+ * races: A02 A11 A12
  * litmus: 77
  * cores: 2
  * tasks: 2

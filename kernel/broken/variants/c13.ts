@@ -11,10 +11,10 @@ class ForgetsReserved extends Asids {
   }
 }
 
-/** A second core that runs the address space keeps the old id, and so loses it to the next rollovers. */
-class RenewsFirst extends Asids {
+/** Another core that runs the address space keeps the old id, and so loses it to the next rollovers. */
+class RenewsOne extends Asids {
   override updateReserved(k: Context, id: number, newId: number): boolean {
-    for (let cpu = 0; cpu < this.cores; cpu++) {
+    for (let cpu = this.cores - 1; cpu >= 0; cpu--) {
       if (reservedAsids.get(k.ram, this.core(cpu)) !== id) continue;
       reservedAsids.set(k.ram, this.core(cpu), newId);
       return true;
@@ -48,8 +48,8 @@ export const C13A: BrokenVariant = variant(
 );
 export const C13B: BrokenVariant = variant(
   "C13b",
-  "an address space's new id reaches the reserved ASID of the first core that runs it alone",
-  RenewsFirst,
+  "an address space's new id reaches the reserved ASID of only one of the cores that run it",
+  RenewsOne,
 );
 export const C13C: BrokenVariant = variant(
   "C13c",

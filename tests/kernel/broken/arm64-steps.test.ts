@@ -113,7 +113,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   C13b: {
     whole: [true, 3, 20, 20],
-    broken: [true, 3, 20, 12],
+    broken: [true, 3, 12, 20],
     probe(overrides) {
       const { asids, k } = allocator(overrides);
       for (const [cpu, id] of [3, 12, 12].entries()) reservedAsids.set(k.ram, asids.core(cpu), id);
