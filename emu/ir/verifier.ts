@@ -12,7 +12,8 @@
  *     flags.*), and trap.if and exit.if also precede every store.
  *  6. Locked sequences. Each load with order `locked` is closed by an `unlock` store of the same guest instruction;
  *     they do not nest, and no trap.if or exit.if lies between.
- *  7. Transfers. The target of a `next` jump is the following instruction; the PC that exit.trap saves is that of its
+ *  7. Transfers. The target of a `next` jump is the following instruction, and so is the second address of exit.branch
+ *     (a slice ends at the first one alone, if that is backward); the PC that exit.trap saves is that of its
  *     own instruction or of the following one.
  */
 import type { Block, Instruction } from "./block.ts";
@@ -111,6 +112,10 @@ class Verifier {
     if (opcode === "exit.jump" && TRANSFERS[immediates[2]!] === "next") {
       const target = wide(immediates[0]!, immediates[1]!);
       if (target !== this.#nextPc) this.#problem(`next is ${hex(this.#nextPc)}`);
+    }
+    if (opcode === "exit.branch") {
+      const other = wide(immediates[2]!, immediates[3]!);
+      if (other !== this.#nextPc) this.#problem(`the second address must be ${hex(this.#nextPc)}`);
     }
     if (opcode === "exit.trap") {
       const saved = wide(immediates[1]!, immediates[2]!);

@@ -276,6 +276,11 @@ describe("invalid blocks", () => {
       "1: exit.jump 0x1008, next: next is 0x1004",
     ],
     [
+      "a branch that goes back when it is not taken",
+      "block 0x1000\nmark 0x1000, 4\n%0:i32 = const.i32 1\nexit.branch %0, 0x1004, 0x1000",
+      "2: exit.branch %0, 0x1004, 0x1000: the second address must be 0x1004",
+    ],
+    [
       "a trap that saves some other PC",
       "block 0x1000\nmark 0x1000, 2\nexit.trap 6, 0x1001",
       "1: exit.trap 6, 0x1001: the saved PC must be 0x1000 or 0x1002",
