@@ -84,6 +84,9 @@ const PLUMBING: ReadonlySet<string> = new Set([
   "syscall",
 ]);
 
+/** Whose functions are none of the kernel's. */
+const OWNERS: ReadonlySet<string> = new Set(["Object", "StoryRecorder", "Recording"]);
+
 /** Frames that are looked at: deep enough for the deepest path of the kernel. */
 const FRAMES = 32;
 
@@ -106,9 +109,7 @@ export function functionOf(line: string): string | null {
   if (match === null) return null;
   const [, owner = "", name = "", place = ""] = match;
   // Objects without a class are tables of handlers and observers; private methods are parts of what is named.
-  if (owner === "Object" || owner === "StoryRecorder" || name.startsWith("#") || name === "kernelFunction") {
-    return null;
-  }
+  if (OWNERS.has(owner) || name.startsWith("#") || name === "kernelFunction") return null;
   if (owner === "Generator" || place.includes("<anonymous>") || name === "next") return null;
   return line.includes(".next (") ? null : name.replace(/\$\d+$/, "");
 }

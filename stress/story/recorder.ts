@@ -9,7 +9,6 @@ import type { TraceSink } from "../../emu/trace.ts";
 import {
   type AcquireKind,
   type Context,
-  EVENT_NAMES,
   findPteSlot,
   type Kernel,
   type KernelObserver,
@@ -23,6 +22,9 @@ import type { ScenarioProgram } from "../world/scenario-program.ts";
 import { kernelFunction } from "./call-site.ts";
 import type { StoryEvent, StoryKind, Weight } from "./event.ts";
 import { FreedMemory } from "./freed-memory.ts";
+import { InterruptsInFlight } from "./interrupts.ts";
+import { type OpenSpan, OpenSpans } from "./open-spans.ts";
+import { type Draft, Recording } from "./recording.ts";
 import {
   callText,
   frameText,
@@ -37,117 +39,77 @@ import {
 } from "./text.ts";
 import { WatchedWords } from "./watched-words.ts";
 
-/** Events of one run; a run that never ends is cut. */
-const MAX_EVENTS = 100_000;
 const PAGE_FAULT = 14;
 const FIRST_INTERRUPT = 32;
 const PC = 0;
 /** FAULT_FLAG_WRITE, FAULT_FLAG_INSTRUCTION. */
 const FLAG_WRITE = 0x1;
 const FLAG_FETCH = 0x100;
-/** What the story says of events that Linux counts. */
-const COUNTS: ReadonlyMap<number, string> = new Map(
-  EVENT_NAMES.flatMap((name, event) =>
-    /^SPF_ABORT_|^spf_attempt$/.test(name) ? [[event, name] as const] : [],
-  ),
-);
 /** Structures whose end a race may be about. */
 const CACHES: ReadonlySet<string> = new Set(["vm_area_struct", "anon_vma", "anon_vma_chain", "mm_struct"]);
 
-/** What is recorded may be completed while the step that it belongs to goes on. */
-type Draft = { -readonly [Key in keyof StoryEvent]: StoryEvent[Key] };
-interface Open {
-  readonly kind: "fault" | "syscall" | "flush" | "wait";
-  readonly span: number;
-  /** Traps on the stack when it began. */
-  readonly depth: number;
-  readonly what: string;
-}
-
-/** Where a core's clock was when so many events had been recorded. */
-interface Tick {
-  readonly time: number;
-  readonly events: number;
-}
-
 export class StoryRecorder implements TraceSink {
-  readonly events: StoryEvent[] = [];
   readonly observer: Partial<KernelObserver>;
   readonly #machine: Machine;
+  readonly #recording: Recording;
+  readonly #spans: OpenSpans = new OpenSpans();
+  readonly #interrupts: InterruptsInFlight;
   #program: ScenarioProgram | null = null;
   #words: WatchedWords | null = null;
-  /** Resolves the write of a watched word whose new value is not there yet. */
-  #completes: (() => void) | null = null;
-  readonly #ticks: Tick[][] = [];
-  readonly #open: Map<Context, Open[]> = new Map();
-  readonly #readers: Map<Context, Set<number>> = new Map();
-  readonly #counted: number[][] = [];
-  /** By core: interrupts whose handlers run. */
-  readonly #handlers: number[][] = [];
-  /** Interrupts sent and not accepted yet: by target and vector, who sent it. */
-  readonly #sent: {
-    readonly target: number;
-    readonly vector: number;
-    readonly flow: number;
-    readonly from: number;
-  }[] = [];
   readonly #freed = new FreedMemory();
   #allocatorWorks = false;
   /** RCU read sections: events recorded when each began. */
   readonly #sections: Map<Context, number> = new Map();
-  #spans = 0;
-  #flows = 0;
 
   constructor(machine: Machine) {
     this.#machine = machine;
-    for (const core of machine.cores) {
-      this.#ticks[core.id] = [];
-      this.#counted[core.id] = [];
-      this.#handlers[core.id] = [];
-    }
+    this.#recording = new Recording(machine);
+    this.#interrupts = new InterruptsInFlight(machine.cores.length);
     this.observer = this.#kernelEvents();
+  }
+
+  get events(): StoryEvent[] {
+    return this.#recording.events;
   }
 
   /** The start state is reached: from here on everything is heard. */
   attach(program: ScenarioProgram): void {
     this.#program = program;
-    this.events.length = 0;
     const ram = this.#machine.ram as ObservedMemory;
     const inner = ram.sink;
     const words = this.#quietly(() => new WatchedWords(this.#kernel));
     this.#words = words;
+    this.#recording.begin();
     const own: AccessSink = {
       access: (pa, bytes, kind) => {
-        this.#tick();
+        this.#recording.tick();
         if (words.has(pa)) this.#word(pa, kind === SINK_WRITE ? "write" : "read");
         else if (!this.#allocatorWorks) this.#freedAccess(pa, kind === SINK_WRITE ? "writes" : "reads");
         inner?.access(pa, bytes, kind);
       },
       range: (pa, bytes, kind) => {
-        this.#tick();
+        this.#recording.tick();
         inner?.range(pa, bytes, kind);
       },
     };
     ram.sink = own;
     for (const core of this.#machine.cores) {
-      for (const event of COUNTS.keys())
-        this.#counted[core.id]![event] = this.#memory.events.of(core.id, event);
       const judge = core.budget.observer;
       core.budget.observer = {
         used: (...access) => {
           const [pa, kind, lo, hi] = access;
           judge?.used(...access);
-          this.#tick();
+          this.#recording.tick();
           if (core.regime === USER && kind !== FETCH && hi >= 0) this.#user(core.id, pa, kind, lo, hi);
         },
         walked: (...step) => {
           judge?.walked(...step);
-          this.#tick();
+          this.#recording.tick();
         },
         filled: (...fill) => {
           const [frame, lo, hi] = fill;
           judge?.filled(...fill);
-          this.#tick();
+          this.#recording.tick();
           const page = (lo >>> 12) + (hi >>> 0) * 0x10_0000;
           const what = `TLB fill ${pageText(page)} ${frameText(frame)}`;
           this.#hardware(core.id, core.clock, 4, "fill", what, { page, frame });
@@ -158,18 +120,17 @@ export class StoryRecorder implements TraceSink {
 
   /** The run is over. */
   finish(): void {
-    this.#settle();
+    this.#recording.settle();
   }
 
   /** How many events had been recorded when a core's clock went past a time. */
   placeOf(core: number, time: number): number {
-    for (const tick of this.#ticks[core] ?? []) if (tick.time > time) return tick.events;
-    return this.events.length;
+    return this.#recording.placeOf(core, time);
   }
 
   /** Of the machine: traps, messages, invalidations. */
   event(core: number, time: number, name: string, a: number, b: number): void {
-    this.#settle();
+    this.#recording.settle();
     if (name === "ipi") this.#ipi(core, time, a & 0xff, b);
     else if (name === "trap") this.#trap(core, time, a & 0xff);
     else if (name.startsWith("invalidate:")) {
@@ -247,15 +208,15 @@ export class StoryRecorder implements TraceSink {
         const last = this.events.at(-1);
         // It was announced, and is not held.
         if (last?.core === k.cpu.id && last.what === `locks ${lockText(at, cls)}`) this.events.pop();
-        const locks = lockState(k, this.#readersOf(k), "without-last");
+        const locks = lockState(k, this.#recording.readersOf(k), "without-last");
         this.#begin(k, 2, "wait", `waits for ${lockText(at, cls)}`, { locks });
       },
       lockGranted: (k, at, cls) => this.#end(k, 2, "wait", `gets ${lockText(at, cls)}`),
       lockAcquired: (k, at, cls, kind) => this.#lock(k, at, cls, kind),
       lockReleased: (k, at, cls, kind) => {
         if (cls.name === "ptlock") add(k, 3, "lock", `unlocks ${lockText(at, cls)}`);
-        if (kind === "downgrade") this.#readersOf(k).add(at >>> 0);
-        else this.#readersOf(k).delete(at >>> 0);
+        if (kind === "downgrade") this.#recording.readersOf(k).add(at >>> 0);
+        else this.#recording.readersOf(k).delete(at >>> 0);
       },
       objectFreed: (k, cache, at, bytes) => {
         const weight = cache === "vm_area_struct" ? 2 : 3;
@@ -303,10 +264,10 @@ export class StoryRecorder implements TraceSink {
   }
 
   #lock(k: Context, at: KPtr, cls: LockClass, kind: AcquireKind): void {
-    this.#readersOf(k).delete(at >>> 0);
+    this.#recording.readersOf(k).delete(at >>> 0);
     // Of the per-core rwsem only the reading side is tried.
     if (kind === "shared" || (kind === "trylock" && cls.name === "mmu_notifier_lock")) {
-      this.#readersOf(k).add(at >>> 0);
+      this.#recording.readersOf(k).add(at >>> 0);
     }
     if (cls.name !== "ptlock") return;
     this.#add(k, 3, "lock", `${kind === "trylock" ? "trylock" : "locks"} ${lockText(at, cls)}`);
@@ -316,15 +277,9 @@ export class StoryRecorder implements TraceSink {
   #reads(k: Context, name: string): void {
     for (let slot = k.held.count - 1; slot >= 0; slot--) {
       if (k.held.classes[slot]!.name !== name) continue;
-      this.#readersOf(k).add(k.held.at[slot]! >>> 0);
+      this.#recording.readersOf(k).add(k.held.at[slot]! >>> 0);
       return;
     }
-  }
-
-  #readersOf(k: Context): Set<number> {
-    let readers = this.#readers.get(k);
-    if (readers === undefined) this.#readers.set(k, (readers = new Set()));
-    return readers;
   }
 
   #trap(core: number, time: number, vector: number): void {
@@ -332,11 +287,9 @@ export class StoryRecorder implements TraceSink {
       if (vector !== PAGE_FAULT) this.#hardware(core, time, 1, "trap", `exception ${vector}`);
       return;
     }
-    const at = this.#sent.findIndex((each) => each.target === core && each.vector === vector);
-    const sent = at < 0 ? null : this.#sent.splice(at, 1)[0]!;
+    const span = this.#spans.next();
+    const sent = this.#interrupts.accept(core, vector, span);
     const from = sent === null ? "" : ` from core ${sent.from}`;
-    const span = ++this.#spans;
-    this.#handlers[core]!.push(span);
     this.#hardware(core, time, 2, "interrupt", `accepts ${vectorText(vector)}${from}`, {
       phase: "begin",
       span,
@@ -346,11 +299,7 @@ export class StoryRecorder implements TraceSink {
   }
 
   #ipi(core: number, time: number, vector: number, target: number): void {
-    const flow = ++this.#flows;
-    // A message that is pending already is one interrupt.
-    if (!this.#sent.some((each) => each.target === target && each.vector === vector)) {
-      this.#sent.push({ target, vector, flow, from: core });
-    }
+    const flow = this.#interrupts.send(core, target, vector);
     const what = `sends ${vectorText(vector)} to core ${target}`;
     this.#hardware(core, time, 2, "ipi", what, { peer: target, flow });
   }
@@ -410,9 +359,9 @@ export class StoryRecorder implements TraceSink {
       this.events.pop();
     }
     const event = this.#add(k, word.writeWeight, "word", "");
-    this.#completes = () => {
+    this.#recording.completeLater(() => {
       event.what = `${word.name}: ${before} -> ${words.value(word)}`;
-    };
+    });
   }
 
   /** Something that was freed is used. */
@@ -429,65 +378,38 @@ export class StoryRecorder implements TraceSink {
   }
 
   #trapEnd(k: Context): void {
-    const open = this.#openOf(k);
-    const handlers = this.#handlers[k.cpu.id]!;
+    const core = k.cpu.id;
     // What has no call or fault to end is an interrupt's handler.
-    if (handlers.length > 0 && (open.at(-1)?.depth ?? 0) <= k.traps.length) {
-      this.#add(k, 4, "interrupt", "interrupt handled", { phase: "end", span: handlers.pop()!, where: "" });
+    if (this.#interrupts.isHandled(core) && (this.#spans.innermost(k)?.depth ?? 0) <= k.traps.length) {
+      const span = this.#interrupts.end(core);
+      this.#add(k, 4, "interrupt", "interrupt handled", { phase: "end", span, where: "" });
     }
-    while (open.length > 0 && open.at(-1)!.depth > k.traps.length) {
-      const { kind, what } = open.at(-1)!;
-      this.#end(
-        k,
-        kind === "fault" ? 2 : 1,
-        kind,
-        kind === "fault" ? `${what.replace(/ at.*/, "")} done` : `${what} left`,
-      );
+    for (let open = this.#spans.innermost(k); open !== undefined && open.depth > k.traps.length; ) {
+      const { kind, what } = open;
+      const isFault = kind === "fault";
+      this.#end(k, isFault ? 2 : 1, kind, isFault ? `${what.replace(/ at.*/, "")} done` : `${what} left`);
+      open = this.#spans.innermost(k);
     }
   }
 
   #begin(
     k: Context,
     weight: Weight,
-    kind: Open["kind"],
+    kind: OpenSpan["kind"],
     what: string,
     about: Partial<StoryEvent> = {},
   ): void {
-    const span = ++this.#spans;
-    this.#openOf(k).push({ kind, span, depth: k.traps.length, what });
+    const span = this.#spans.begin(k, kind, what);
     this.#add(k, weight, kind, what, { ...about, phase: "begin", span });
   }
 
-  #end(k: Context, weight: Weight, kind: Open["kind"], what: string): void {
-    const open = this.#openOf(k);
-    let at = open.length - 1;
-    while (at >= 0 && open[at]!.kind !== kind) at--;
-    const span = at < 0 ? 0 : open.splice(at, 1)[0]!.span;
+  #end(k: Context, weight: Weight, kind: OpenSpan["kind"], what: string): void {
+    const span = this.#spans.end(k, kind);
     this.#add(k, weight, kind, what, { phase: span === 0 ? "moment" : "end", span });
   }
 
-  #openOf(k: Context): Open[] {
-    let open = this.#open.get(k);
-    if (open === undefined) this.#open.set(k, (open = []));
-    return open;
-  }
-
   #add(k: Context, weight: Weight, kind: StoryKind, what: string, about: Partial<StoryEvent> = {}): Draft {
-    this.#settle();
-    const where = kind === "syscall" || kind === "fault" || kind === "switch" ? "" : kernelFunction();
-    const locks = lockState(k, this.#readersOf(k));
-    return this.#push({
-      ...NOTHING,
-      core: k.cpu.id,
-      time: k.cpu.clock,
-      weight,
-      kind,
-      where,
-      what,
-      pid: k.task?.pid ?? 0,
-      locks,
-      ...about,
-    });
+    return this.#recording.add(k, weight, kind, what, about);
   }
 
   #hardware(
@@ -498,48 +420,7 @@ export class StoryRecorder implements TraceSink {
     what: string,
     about: Partial<StoryEvent> = {},
   ): void {
-    this.#settle();
-    const pid = this.#kernel.current?.[core]?.task?.pid ?? 0;
-    this.#push({ ...NOTHING, core, time, weight, kind, what, pid, ...about });
-  }
-
-  #push(event: Draft): Draft {
-    if (this.events.length < MAX_EVENTS) this.events.push(event);
-    return event;
-  }
-
-  /** Something goes on: what was begun can be completed, and the core's clock is noted. */
-  #tick(): void {
-    this.#settle();
-    const core = this.#machine.running;
-    const ticks = this.#ticks[core.id]!;
-    const last = ticks.at(-1);
-    if (last === undefined || last.time < core.clock)
-      ticks.push({ time: core.clock, events: this.events.length });
-  }
-
-  #settle(): void {
-    this.#completes?.();
-    this.#completes = null;
-    if (this.#words === null) return;
-    const { running } = this.#machine;
-    const counted = this.#counted[running.id]!;
-    for (const [event, name] of COUNTS) {
-      const count = this.#memory.events.of(running.id, event);
-      if (count === counted[event]) continue;
-      counted[event] = count;
-      const k = this.#kernel.current[running.id]!;
-      this.#push({
-        ...NOTHING,
-        core: running.id,
-        time: running.clock,
-        weight: 2,
-        kind: "count",
-        what: name === "spf_attempt" ? "speculative attempt" : name,
-        pid: k.task?.pid ?? 0,
-        locks: lockState(k, this.#readersOf(k)),
-      });
-    }
+    this.#recording.hardware(core, time, weight, kind, what, about);
   }
 
   /** Reads memory behind the oracle's back. */
@@ -552,20 +433,3 @@ export class StoryRecorder implements TraceSink {
     return result;
   }
 }
-
-const NOTHING: StoryEvent = {
-  core: 0,
-  time: 0,
-  weight: 4,
-  phase: "moment",
-  span: 0,
-  kind: "memory",
-  where: "",
-  what: "",
-  pid: 0,
-  locks: "",
-  peer: -1,
-  flow: 0,
-  page: -1,
-  frame: -1,
-};
