@@ -9,6 +9,9 @@
  *     become visible in their order), or
  *   - a barrier of any core completes: it stands for the stores that its core made or has observed, and which it has
  *     observed is not followed, or
+ *   - a barrier of loads alone completes: it stands for the stores of others that its core has observed, or
+ *   - an invalidation that another core has broadcast takes effect at the storing core: accesses that the core made
+ *     before it are in order with it, and so are stores before them, as data accesses are sequentially consistent, or
  *   - the walking core synchronises its context (ISB, exception entry and return): if what came before has told it of the
  *     store, its walk must see it, and whether it has is not followed either.
  * Hardware updates of an entry are atomic and work on what memory holds; with them earlier stores to it are visible.
@@ -153,6 +156,16 @@ export class LateStores {
     this.words[this.base + COUNT] = 0;
   }
 
+  /** All late stores of this core become visible, in their order. */
+  completeOwn(): void {
+    while (this.count > 0) this.completeFirst();
+  }
+
+  /** Those of all other cores do. */
+  completeOthers(): void {
+    for (const member of this.#bus.members) if (member !== this) member.completeOwn();
+  }
+
   /** Stores to a slot up to a time are late no more. */
   forget(slot: number, time: number): void {
     const { words, base } = this;
@@ -179,6 +192,17 @@ export class LateStores {
   /** A hardware update of a slot. */
   completeSlot(slot: number): void {
     this.#bus.completeSlot(slot);
+  }
+
+  /** Folds what the late stores are into a hash, and not when they came. */
+  foldContents(seed: number): number {
+    const { words, base } = this;
+    let hash = Math.imul(seed ^ this.count, 0x0100_0193);
+    for (let i = 0; i < this.count; i++) {
+      const at = base + ENTRIES + i * ENTRY_WORDS;
+      for (let word = E_SLOT; word <= E_HI; word++) hash = Math.imul(hash ^ words[at + word]!, 0x0100_0193);
+    }
+    return hash ^ (hash >>> 15);
   }
 
   hash(seed: number): number {

@@ -16,7 +16,8 @@ const EM_AARCH64 = 183;
 /** Core regions start on cache lines. */
 const REGION_ALIGN_BYTES = 64;
 
-interface Variant {
+/** What the machines of the architecture differ in. */
+export interface Aarch64Variant {
   readonly name: string;
   readonly description: string;
   readonly profile: Aarch64Profile;
@@ -24,7 +25,7 @@ interface Variant {
   readonly asidBits: number;
 }
 
-function aarch64Machine({ name, description, profile, asidBits }: Variant): MachineModel {
+export function aarch64Machine({ name, description, profile, asidBits }: Aarch64Variant): MachineModel {
   const regionBytes =
     Math.ceil((Aarch64Core.stateWords(profile) * 4) / REGION_ALIGN_BYTES) * REGION_ALIGN_BYTES;
   return {

@@ -3,6 +3,7 @@ import { AARCH64_MACHINES } from "./aarch64.ts";
 import type { MachineModel } from "./model.ts";
 import { X86_MACHINES } from "./x86-64.ts";
 
+export { type Aarch64Variant, aarch64Machine } from "./aarch64.ts";
 export type { CoreOptions, MachineModel } from "./model.ts";
 
 /** The first machine of an architecture is its default; the first of all is everybody's. */

@@ -268,6 +268,11 @@ export class AArch64TranslationUnit implements TranslationUnit {
     return this.lateStores === null ? hash : this.lateStores.hash(hash);
   }
 
+  /** The same of TLBs and walk caches alone. */
+  hashEntries(seed: number): number {
+    return this.#caches.hash(seed);
+  }
+
   /** Every modelled entry, for debuggers and tests. */
   cachedEntries(): AArch64CachedEntry[] {
     return this.#caches.list();

@@ -9,8 +9,16 @@ interface Token {
 
 const TOKEN = /\s+|(-?0x[0-9a-fA-F]+|-?\d+|[A-Za-z_][\w.]*|\/\\|\\\/|[~=()[\],:;@$])/y;
 
-/** Names of table entries by level. Others than PTE are x86-64's. */
-const LEVELS: Readonly<Record<string, Level>> = { PTE: 1, PDE: 2, PDPTE: 3, PML4E: 4 };
+/** Names of table entries by level: x86-64's, and Linux's for other architectures. */
+const LEVELS: Readonly<Record<string, Level>> = {
+  PTE: 1,
+  PDE: 2,
+  PMD: 2,
+  PDPTE: 3,
+  PUD: 3,
+  PML4E: 4,
+  PGD: 4,
+};
 
 export class Cursor {
   readonly #file: string;

@@ -4,6 +4,8 @@
  * collision detection", CAV 1993): with 200,000 states, two of them are confused with a probability of about 2 in a
  * million.
  */
+import type { WitnessStep } from "./result.ts";
+import type { Atom } from "./test.ts";
 
 /** A machine that can go back: what a choice number means is its own business. */
 export interface LitmusWorld {
@@ -18,6 +20,14 @@ export interface LitmusWorld {
   key(): number;
   /** Every thread has come to its end. */
   isFinal(): boolean;
+}
+
+/** The machine of a test: it says what a choice was, and what the question asks of a final state. */
+export interface LitmusMachine extends LitmusWorld {
+  /** Takes a choice, and says what it was. */
+  narrate(choice: number): WitnessStep;
+  truth(atom: Atom): boolean;
+  observe(atom: Atom): string;
 }
 
 export const MAX_CHOICES = 512;

@@ -10,5 +10,12 @@ export {
 } from "./result.ts";
 export { type AbsentRow, readAbsentRows } from "./rows.ts";
 export { type LitmusOptions, runLitmusTest } from "./run.ts";
-export { essentials, type LitmusTest, type Verdict, without } from "./test.ts";
-export type { Enumeration } from "./x86-64/speculation.ts";
+export type { Enumeration } from "./speculation.ts";
+export {
+  essentials,
+  type LitmusTest,
+  type LitmusVariant,
+  type Verdict,
+  verdictOf,
+  without,
+} from "./test.ts";

@@ -1,14 +1,28 @@
 /**
  * herd's AArch64 litmus files with variant `vmsa`: registers hold addresses (`0:X4=x`, `0:X3=PTE(x)`), entries
  * (`0:X2=(oa:PA(x),valid:0)`) or numbers, all known before the test runs, so that each operation can name its place. A
- * TLBI operand is an address shifted right by 12. Read: MOV, LSR, LDR, STR, SWP, DMB, DSB, ISB, TLBI of a page, an ASID or
- * all, with labels. The file's quantifier states no verdict: herd prints whether the condition can hold.
+ * TLBI operand is an address shifted right by 12, or the number of an ASID. Read: MOV, LSR, LDR, STR, SWP, STCLR, DMB,
+ * DSB, ISB, TLBI of a page, an ASID or all, MSR TTBR0_EL1, with labels. The file's quantifier states no verdict: herd prints
+ * whether the condition can hold.
+ *
+ * Of our own: lines `Verdict=Never`, `Sometimes`, `Always` or `Unspecified` and `VerdictETS2=…`; `Essential="P0.2 P1.4"`
+ * names instructions that a forbidden outcome rests on, counted from 1 in each column; `MSR TTBR0_EL1,(root:1,asid:2)`.
  */
 import type { UserError } from "../../emu/user-error.ts";
 import { readCondition } from "./condition.ts";
 import { Cursor, unreadable } from "./cursor.ts";
 import type { Cell, Sections } from "./sections.ts";
-import type { Column, Effect, InitialPlace, LitmusTest, Location, Operation, Place, Value } from "./test.ts";
+import {
+  type Column,
+  type Effect,
+  type InitialPlace,
+  type LitmusTest,
+  type Location,
+  namedVerdict,
+  type Operation,
+  type Place,
+  type Value,
+} from "./test.ts";
 
 /** What a register holds: a value, the address of a place, or the number of a location's page. */
 type Content =
@@ -28,11 +42,17 @@ interface InitialState {
 /** @throws UserError */
 export function readAarch64Test(file: string, sections: Sections): LitmusTest {
   const state = readInitial(file, sections.initial);
+  const essential = (sections.settings["Essential"] ?? "").split(" ");
   const columns = sections.columns.map(({ title, cells }) => {
     const match = /^P(\d+)$/.exec(title);
     if (match === null) throw unreadable(file, cells[0]?.line ?? 1, `${title}: a column is P0, P1 …`);
     const core = Number(match[1]);
-    return readColumn(file, core, cells, state.registers.get(core) ?? new Map());
+    const column = readColumn(file, core, cells, state.registers.get(core) ?? new Map());
+    const operations = column.operations.map((operation, at) => ({
+      ...operation,
+      isEssential: essential.includes(`${title}.${at + 1}`),
+    }));
+    return { ...column, operations };
   });
   const asked = new Cursor(file, sections.question.text, sections.question.line);
   const question = readCondition(asked);
@@ -41,9 +61,9 @@ export function readAarch64Test(file: string, sections: Sections): LitmusTest {
     architecture: "aarch64",
     name: sections.name,
     file,
-    row: null,
-    source: null,
-    verdict: "unstated",
+    row: sections.settings["Row"] ?? null,
+    source: sections.settings["Source"] ?? null,
+    verdict: namedVerdict(sections.settings["Verdict"]) ?? "unstated",
     locations: [...state.names].map(
       (name): Location => ({ name, region: 0, mapping: "page", windowOf: null }),
     ),
@@ -148,6 +168,14 @@ class OperationReader {
         const place = this.#place(operands[2]);
         return { kind: "exchange", place, value, to: this.#set(operands[1], { kind: "unknown" }) };
       }
+      case "STCLR": {
+        const held = this.#value(operands[0]);
+        const bit = held.kind === "number" ? Math.log2(held.value) : Number.NaN;
+        if (!Number.isInteger(bit)) throw this.#unknown(`${operands[0]} does not hold one bit`);
+        return { kind: "clear-bit", place: this.#place(operands[1]), bit };
+      }
+      case "MSR":
+        return this.#context(operands);
       case "DMB":
       case "DSB":
         return { kind: "barrier", mnemonic: [mnemonic, ...operands].join(" ") };
@@ -176,6 +204,14 @@ class OperationReader {
     return { kind: "assign", to, value: { kind: "number", value: 0 } };
   }
 
+  /** MSR TTBR0_EL1,(root:1,asid:2). */
+  #context([register, ...rest]: readonly string[]): Effect {
+    const cursor = new Cursor(this.#file, rest.join(","), this.#cell.line);
+    const fields: Readonly<Record<string, number>> = register === "TTBR0_EL1" ? cursor.entry().fields : {};
+    if (fields["root"] === undefined) throw this.#unknown("only TTBR0_EL1,(root:…,asid:…) is written");
+    return { kind: "context", root: fields["root"], tag: fields["asid"] ?? 0, keeps: 1 };
+  }
+
   /** TLBI operations by name: Arm ARM, "TLB maintenance instructions". IS: all cores of the inner shareable domain. */
   #invalidation(name: string, operand: string | undefined): Effect {
     const match = /^(VAA?L?E1|VMALLE1|ASIDE1)(IS)?$/.exec(name);
@@ -190,7 +226,7 @@ class OperationReader {
       scope,
       reach: match[2] === undefined ? "core" : "all-cores",
       location: held?.kind === "page-number" ? held.location : null,
-      context: null,
+      context: scope === "context" && held?.kind === "number" ? held.value : null,
       mnemonic: `TLBI ${name}`,
     };
   }

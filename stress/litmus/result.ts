@@ -1,6 +1,6 @@
 /** What running a litmus test says. */
 import type { Bounds } from "./explore.ts";
-import type { LitmusTest } from "./test.ts";
+import type { LitmusTest, LitmusVariant } from "./test.ts";
 
 /**
  * ok: a forbidden outcome was not reached, an allowed one was witnessed, a required one holds; reached: a forbidden
@@ -39,7 +39,9 @@ export interface Vacuity {
 }
 
 export interface LitmusResult {
+  /** With the verdict of the variant. */
   readonly test: LitmusTest;
+  readonly variant: LitmusVariant;
   readonly outcome: LitmusOutcome;
   readonly states: number;
   readonly transitions: number;
@@ -53,6 +55,5 @@ export interface LitmusResult {
 }
 
 export const NO_MACHINE: Readonly<Record<string, string>> = {
-  aarch64: "no aarch64 machine yet",
   ppc64: "no ppc64 machine yet",
 };

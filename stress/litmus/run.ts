@@ -1,10 +1,10 @@
 /** Runs litmus tests on the machine of their architecture. */
+import { Aarch64LitmusWorld } from "./aarch64/world.ts";
 import { atomsOf, holds } from "./condition.ts";
-import { type Bounds, DEFAULT_BOUNDS, type Exploration, explore } from "./explore.ts";
+import { type Bounds, DEFAULT_BOUNDS, type Exploration, explore, type LitmusMachine } from "./explore.ts";
 import type { FinalState, LitmusOutcome, LitmusResult, Vacuity, WitnessStep } from "./result.ts";
-import { type Atom, essentials, type LitmusTest, without } from "./test.ts";
-import { observe, truthIn } from "./x86-64/observation.ts";
-import type { Enumeration } from "./x86-64/speculation.ts";
+import type { Enumeration } from "./speculation.ts";
+import { type Atom, essentials, type LitmusTest, type LitmusVariant, verdictOf, without } from "./test.ts";
 import { X86LitmusWorld } from "./x86-64/world.ts";
 
 export interface LitmusOptions {
@@ -13,19 +13,24 @@ export interface LitmusOptions {
   readonly vacuity: "checked" | "unchecked";
   /** What of TLB content is enumerated; `relevant` unless it is to be compared with everything. */
   readonly enumeration?: Enumeration;
+  /** The architecture's base model unless another one is asked for. */
+  readonly variant?: LitmusVariant;
 }
 
 /** @throws UserError if the machine cannot hold the test */
-export function runLitmusTest(test: LitmusTest, options: LitmusOptions): LitmusResult {
-  const bounds = options.bounds ?? DEFAULT_BOUNDS;
-  if (test.architecture !== "x86-64") {
+export function runLitmusTest(given: LitmusTest, options: LitmusOptions): LitmusResult {
+  const { bounds = DEFAULT_BOUNDS, variant = "base" } = options;
+  const test = { ...given, verdict: verdictOf(given, variant) };
+  const open = opener(test, options, variant);
+  if (open === null) {
     const nothing = { states: 0, transitions: 0, exceeded: null };
-    return { test, outcome: "no-machine", ...nothing, bounds, finals: [], witness: [], vacuity: [] };
+    return { test, variant, outcome: "no-machine", ...nothing, bounds, finals: [], witness: [], vacuity: [] };
   }
-  const { exploration, finals, strayed, witness } = exploreX86(test, bounds, options.enumeration);
-  const vacuity = options.vacuity === "checked" ? checkVacuity(test, bounds) : [];
+  const { exploration, finals, strayed, witness } = exploreTest(open(test), test, bounds);
+  const vacuity = options.vacuity === "checked" ? checkVacuity(test, open, bounds) : [];
   return {
     test,
+    variant,
     outcome: judge(test, exploration, finals, strayed),
     ...exploration,
     bounds,
@@ -33,6 +38,20 @@ export function runLitmusTest(test: LitmusTest, options: LitmusOptions): LitmusR
     witness,
     vacuity,
   };
+}
+
+type Opener = (test: LitmusTest) => LitmusMachine;
+
+/** What makes the machine of a test; null: there is none. */
+function opener(test: LitmusTest, { enumeration }: LitmusOptions, variant: LitmusVariant): Opener | null {
+  switch (test.architecture) {
+    case "x86-64":
+      return (each) => new X86LitmusWorld(each, enumeration);
+    case "aarch64":
+      return (each) => new Aarch64LitmusWorld(each, enumeration, variant);
+    case "ppc64":
+      return null;
+  }
 }
 
 interface Explored {
@@ -43,8 +62,7 @@ interface Explored {
   readonly witness: readonly WitnessStep[];
 }
 
-function exploreX86(test: LitmusTest, bounds: Bounds, enumeration?: Enumeration): Explored {
-  const world = new X86LitmusWorld(test, enumeration);
+function exploreTest(world: LitmusMachine, test: LitmusTest, bounds: Bounds): Explored {
   const atoms = distinctAtoms(test);
   const finals = new Map<string, FinalState>();
   let strayed = false;
@@ -52,8 +70,8 @@ function exploreX86(test: LitmusTest, bounds: Bounds, enumeration?: Enumeration)
   const initial = new Int32Array(world.stateWords);
   world.save(initial);
   const exploration = explore(world, bounds, (path) => {
-    const truth = (atom: Atom): boolean => truthIn(world, atom);
-    const text = atoms.map((atom) => observe(world, atom)).join(" ");
+    const truth = (atom: Atom): boolean => world.truth(atom);
+    const text = atoms.map((atom) => world.observe(atom)).join(" ");
     const satisfied = holds(test.question, truth);
     const strays = test.permitted.length > 0 && !test.permitted.some((state) => holds(state, truth));
     if (!finals.has(text)) finals.set(text, { text, holds: satisfied ? 1 : 0 });
@@ -100,9 +118,10 @@ function judge(
   return test.verdict === "unspecified" || test.verdict === "unstated" ? "informative" : "ok";
 }
 
-function checkVacuity(test: LitmusTest, bounds: Bounds): Vacuity[] {
+function checkVacuity(test: LitmusTest, open: Opener, bounds: Bounds): Vacuity[] {
   return essentials(test).map((operation) => {
-    const { exploration, finals, strayed } = exploreX86(without(test, operation), bounds);
+    const changed = without(test, operation);
+    const { exploration, finals, strayed } = exploreTest(open(changed), changed, bounds);
     const outcome = judge(test, exploration, finals, strayed);
     return { without: operation.text, reached: outcome === "reached" ? 1 : 0 };
   });

@@ -111,6 +111,30 @@ export type Condition =
  */
 export type Verdict = "forbidden" | "allowed" | "required" | "unspecified" | "unstated";
 
+/** A model of the architecture: the base one, or with an extension that forbids more (AArch64: FEAT_ETS2). */
+export type LitmusVariant = "base" | "ETS2";
+
+/** The verdict of a test in a model: `VerdictETS2` of the file, or that of the base model. */
+export function verdictOf({ verdict, settings }: LitmusTest, variant: LitmusVariant): Verdict {
+  return variant === "ETS2" ? (namedVerdict(settings["VerdictETS2"]) ?? verdict) : verdict;
+}
+
+/** What a file says: herd's words, or those of Verdict. null: it says nothing that is a verdict. */
+export function namedVerdict(text: string | undefined): Verdict | null {
+  switch (text) {
+    case "Never":
+      return "forbidden";
+    case "Sometimes":
+      return "allowed";
+    case "Always":
+      return "required";
+    case "Unspecified":
+      return "unspecified";
+    default:
+      return null;
+  }
+}
+
 export interface InitialPlace {
   readonly place: Place;
   readonly value: Value;

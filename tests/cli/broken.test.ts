@@ -7,7 +7,9 @@ describe("faultline list broken", () => {
     const { stdout } = await commandLine(["list", "broken"]);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.length).toBe(2 + BROKEN.length + WAITING.length);
-    expect(stdout).toMatch(/^A01 +A01 +I1 I13 +spf-mm +x86-64 aarch64 +the sequence count is not checked again/m);
+    expect(stdout).toMatch(
+      /^A01 +A01 +I1 I13 +spf-mm +x86-64 aarch64 +the sequence count is not checked again/m,
+    );
     expect(stdout).toMatch(/^C12 .*needs two context slots/m);
     expect(stdout).toMatch(/^A09 .*\(waits for collapse into huge pages\)/m);
   });

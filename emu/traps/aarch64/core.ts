@@ -519,6 +519,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   // BroadcastCore
 
   applyBroadcast(code: number, lo: number, hi: number): void {
+    this.mmu.lateStores?.completeOwn();
     const operation = decodeTlbi(TLBI_NAMES[code]!, "inner", lo, hi);
     if (operation !== null) this.mmu.drop(operation);
   }

@@ -294,7 +294,11 @@ export class Instructions {
   #dsb(option: number, pcLo: number, pcHi: number): void {
     const types = option & 3;
     const domain = option >>> 2;
-    if (types === DSB_LOADS || (types === 0 && domain <= DSB_NON_SHAREABLE)) return;
+    if (types === DSB_LOADS) {
+      this.#mmu.lateStores?.completeOthers();
+      return;
+    }
+    if (types === 0 && domain <= DSB_NON_SHAREABLE) return;
     const isLocal = domain === DSB_NON_SHAREABLE;
     if (types === DSB_STORES) {
       this.#mmu.barrierCompleted(isLocal ? "nshst" : "ishst");

@@ -12,16 +12,17 @@ import { Machine } from "../../../emu/machine.ts";
 import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
 import { DONE, FETCH, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
-import type { LitmusWorld } from "../explore.ts";
+import type { LitmusMachine } from "../explore.ts";
 import type { WitnessStep } from "../result.ts";
-import { coresOf, type LitmusTest } from "../test.ts";
+import { type Enumeration, planSpeculation, type Speculation } from "../speculation.ts";
+import { type Atom, coresOf, type LitmusTest } from "../test.ts";
 import { CoreDriver } from "./core-driver.ts";
 import { DIRECT_MAP, FETCH_OFFSET, Layout, RAM_BYTES, WARM_LO } from "./layout.ts";
 import { LITMUS_MODEL } from "./model.ts";
+import { observe, truthIn } from "./observation.ts";
 import { assemble } from "./program.ts";
 import { prepareCore, writeDescriptorTables, writeProgram } from "./setup.ts";
 import { Snapshots } from "./snapshots.ts";
-import { type Enumeration, planSpeculation, type Speculation } from "./speculation.ts";
 
 /** Choices of a core: step, accept, then EVICT + variant, then REFILL + location * VARIANTS + variant. */
 const STEP = 0;
@@ -31,6 +32,7 @@ const VARIANTS = 4;
 const REFILL: number = EVICT + VARIANTS;
 const PER_CORE: number = REFILL + 16 * VARIANTS;
 
+const MARKS = { accessed: "A", dirty: "D" };
 const DIRECT_HI: number = Number(BigInt.asIntN(32, DIRECT_MAP >> 32n));
 
 /** The explorer decides who runs; nobody asks a scheduler. */
@@ -42,7 +44,7 @@ const NO_SCHEDULER: CoreScheduler = {
   restore: () => {},
 };
 
-export class X86LitmusWorld implements LitmusWorld {
+export class X86LitmusWorld implements LitmusMachine {
   readonly machine: Machine;
   readonly layout: Layout;
   readonly drivers: readonly CoreDriver[];
@@ -81,7 +83,7 @@ export class X86LitmusWorld implements LitmusWorld {
       prepareCore(core, program, test);
       return new CoreDriver(this.machine, core, program, test.file);
     });
-    this.#speculation = planSpeculation(test, this.layout, programs, enumeration);
+    this.#speculation = planSpeculation(test, this.layout, programs, enumeration, MARKS);
     this.#addresses = this.#speculation.volatile.map((name) => this.layout.address(name));
     this.#stable = test.locations
       .filter(({ name }) => !this.#speculation.volatile.includes(name))
@@ -136,6 +138,14 @@ export class X86LitmusWorld implements LitmusWorld {
     const text = what === ACCEPT ? "accepts the interrupt" : this.#describeFill(driver, what);
     this.take(choice);
     return { core, text };
+  }
+
+  truth(atom: Atom): boolean {
+    return truthIn(this, atom);
+  }
+
+  observe(atom: Atom): string {
+    return observe(this, atom);
   }
 
   save(into: Int32Array): void {

@@ -1,6 +1,6 @@
 /**
  * Which translations of a test are worth enumerating. What the tables hold for an address matters only if a thread writes
- * one of the entries on its path, if an entry begins with A or D clear, or if roots map it differently; the content of a
+ * one of the entries on its path, if an entry begins without its accessed or dirty mark, or if roots map it differently; the content of a
  * paging-structure cache matters only at levels whose entries are written, or if there are several roots. Everything else
  * is the same whatever is cached, so the runner keeps it cached. A test compares the final states with those of
  * enumerating everything.
@@ -8,9 +8,32 @@
  * An address is filled or replaced only while the core may still use it, unless accessed bits are at stake, which a
  * speculative fill sets whether it is used or not.
  */
-import type { Effect, LitmusTest } from "../test.ts";
-import type { Layout } from "./layout.ts";
-import type { CoreProgram, Slot } from "./program.ts";
+import type { Effect, LitmusTest, Place } from "./test.ts";
+
+/** Where the entries of a test lie. */
+export interface EntryPlaces {
+  /** Root tables. */
+  readonly roots: number;
+  /** Word index in RAM of a place. */
+  slot(place: Place): number;
+}
+
+/** A slot of a core's program, as far as speculation is concerned. */
+export interface SlotUse {
+  readonly role: "thread" | "handler";
+  /** The location whose page the slot's access uses, if it is one that the test maps. */
+  readonly uses: string | null;
+}
+
+interface ProgramUse {
+  readonly slots: readonly (SlotUse | null)[];
+}
+
+/** The architecture's names of the fields that hardware sets when it uses an entry. */
+export interface MarkFields {
+  readonly accessed: string;
+  readonly dirty: string;
+}
 
 /** relevant: what can matter; everything: each location, level and moment, to check that nothing else does. */
 export type Enumeration = "relevant" | "everything";
@@ -28,9 +51,10 @@ export interface Speculation {
 
 export function planSpeculation(
   test: LitmusTest,
-  layout: Layout,
-  programs: readonly CoreProgram[],
+  layout: EntryPlaces,
+  programs: readonly ProgramUse[],
   enumeration: Enumeration,
+  marks: MarkFields,
 ): Speculation {
   if (enumeration === "everything") return planEverything(test, programs);
   const written = writtenSlots(test, layout);
@@ -47,7 +71,7 @@ export function planSpeculation(
   const levels = ([2, 3, 4] as const).filter(
     (level) => layout.roots > 1 || names.some((name) => onPath(name, level)),
   );
-  const unmarked = startsUnmarked(test);
+  const unmarked = startsUnmarked(test, marks);
   const volatile = names.filter(
     (name) =>
       remapped.has(name) ||
@@ -55,11 +79,11 @@ export function planSpeculation(
       ([1, 2, 3, 4] as const).some((level) => onPath(name, level)),
   );
   const everywhere = test.initial.some(({ place, value }) => {
-    return place.level > 0 && value.kind === "entry" && value.entry.fields["A"] === 0;
+    return place.level > 0 && value.kind === "entry" && value.entry.fields[marks.accessed] === 0;
   });
   const clearsAccessed = effectsOf(test).some((effect) => {
     return "value" in effect && typeof effect.value === "object" && effect.value.kind === "entry"
-      ? effect.value.entry.fields["A"] === 0
+      ? effect.value.entry.fields[marks.accessed] === 0
       : false;
   });
   const all = (1 << volatile.length) - 1;
@@ -73,7 +97,7 @@ export function planSpeculation(
   };
 }
 
-function planEverything(test: LitmusTest, programs: readonly CoreProgram[]): Speculation {
+function planEverything(test: LitmusTest, programs: readonly ProgramUse[]): Speculation {
   const names = test.locations.map(({ name }) => name);
   const all = 2 ** names.length - 1;
   return {
@@ -85,12 +109,12 @@ function planEverything(test: LitmusTest, programs: readonly CoreProgram[]): Spe
 }
 
 /** Bits of what each slot and those after it use; an interrupt may come at any slot of the thread. */
-function usesBySlot(program: CoreProgram, volatile: readonly string[]): number[] {
-  const bit = (slot: Slot | null): number => {
+function usesBySlot(program: ProgramUse, volatile: readonly string[]): number[] {
+  const bit = (slot: SlotUse | null): number => {
     const index = slot?.uses == null ? -1 : volatile.indexOf(slot.uses);
     return index < 0 ? 0 : 1 << index;
   };
-  const later = (role: Slot["role"]): number[] => {
+  const later = (role: SlotUse["role"]): number[] => {
     let mask = 0;
     return program.slots.map((slot) => (slot?.role === role ? (mask |= bit(slot)) : mask));
   };
@@ -107,7 +131,7 @@ function effectsOf(test: LitmusTest): Effect[] {
   return test.columns.flatMap(({ operations }) => operations.map(({ effect }) => effect));
 }
 
-function writtenSlots(test: LitmusTest, layout: Layout): Set<number> {
+function writtenSlots(test: LitmusTest, layout: EntryPlaces): Set<number> {
   const slots = new Set<number>();
   for (const effect of effectsOf(test)) {
     if (!("place" in effect) || effect.kind === "load" || effect.kind === "await") continue;
@@ -124,12 +148,13 @@ function writtenSlots(test: LitmusTest, layout: Layout): Set<number> {
   return slots;
 }
 
-/** Locations with an initial entry that lacks A or D. */
-function startsUnmarked(test: LitmusTest): Set<string> {
+/** Locations with an initial entry that lacks a mark. */
+function startsUnmarked(test: LitmusTest, { accessed, dirty }: MarkFields): Set<string> {
   const names = new Set<string>();
   for (const { place, value } of test.initial) {
     if (place.level === 0 || value.kind !== "entry") continue;
-    if (value.entry.fields["A"] === 0 || value.entry.fields["D"] === 0) names.add(place.location);
+    const { fields } = value.entry;
+    if (fields[accessed] === 0 || fields[dirty] === 0) names.add(place.location);
   }
   return names;
 }
