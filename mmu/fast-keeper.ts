@@ -31,6 +31,8 @@ export class FastKeeper {
   readonly #words: Int32Array;
   readonly #count: number;
   readonly #list: number;
+  /** False: no entry is marked, and there is nothing to look for. */
+  #mayHoldMarked = false;
 
   /** @param base word index of the area, whose first FAST_WORDS words are the fast TLB */
   constructor(words: Int32Array, base: number) {
@@ -58,7 +60,10 @@ export class FastKeeper {
       fast[at + FAST_WRITE] = pageLo;
       fast[at + FAST_WRITE + 1] = hi;
     }
-    if (marked !== 0) fast[at + SPARE] |= MARKED;
+    if (marked !== 0) {
+      fast[at + SPARE] |= MARKED;
+      this.#mayHoldMarked = true;
+    }
   }
 
   /** Adds a page's execute tag. @hot */
@@ -83,6 +88,8 @@ export class FastKeeper {
 
   /** Removes the entries that were inserted as marked. */
   dropMarked(): void {
+    if (!this.#mayHoldMarked) return;
+    this.#mayHoldMarked = false;
     const words = this.#words;
     const end = this.#list + words[this.#count];
     for (let i = this.#list; i < end; i++) {
