@@ -16,14 +16,22 @@
 static int is_foreign;
 static int went_back;
 
-/* Looks at the page before and after the others have had their turn. */
-static inline void take_turns(uint64_t own)
+static volatile uint32_t gate;
+
+/* Looks at the page, and lets the others have their turn. */
+static inline void take_turn(uint64_t own)
 {
-	for (int turn = 0; turn < 3; turn++) {
-		if (*WORD(0) != own)
-			is_foreign = (int)own;
-		sys_sched_yield();
-	}
+	if (*WORD(0) != own)
+		is_foreign = (int)own;
+	sys_sched_yield();
+}
+
+/* One turn, and when everybody has had one, another. */
+static inline void come_again(uint64_t own)
+{
+	take_turn(own);
+	sys_futex(&gate, FUTEX_WAIT, 0, 0);
+	take_turn(own);
 }
 
 /* Core 0 stays with the address space, and has both pages in its TLB. */
@@ -40,28 +48,35 @@ static void stay(void)
 
 static void discard(void)
 {
-	take_turns(5);
+	take_turn(5);
+	take_turn(5);
+	gate = 1;
+	sys_futex(&gate, FUTEX_WAKE, 3, 0);
+	take_turn(5);
+	take_turn(5);
 	advise_pages(1, 1, MADV_DONTNEED);
 }
 
+/* For a while this one and the discarding thread have the core for themselves. */
 static void first_process(void)
 {
-	take_turns(1);
+	for (int turn = 0; turn < 5; turn++)
+		take_turn(1);
 }
 
 static void second_process(void)
 {
-	take_turns(2);
+	come_again(2);
 }
 
 static void third_process(void)
 {
-	take_turns(3);
+	come_again(3);
 }
 
 static void fourth_process(void)
 {
-	take_turns(4);
+	come_again(4);
 }
 
 SCENARIO_THREADS({stay, 0}, {discard, 1});
