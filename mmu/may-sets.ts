@@ -1,7 +1,8 @@
 /**
  * The coherence ledger, may-sets half: for every core and tag, which translations the architecture still permits, so
  * that one schedule judges every TLB and walk-cache content that hardware could have had. Rules O1-O18 and O23 of the
- * project's TLB oracle; for x86-64 Intel SDM vol. 3A 4.10.
+ * project's TLB oracle; for x86-64 Intel SDM vol. 3A 4.10, for AArch64 Arm ARM chapter D8 "Translation Lookaside Buffers",
+ * "TLB maintenance".
  *
  * Hardware may at any moment walk any address under the loaded root and keep what it read, upper entries (walk caches)
  * and leaves alike, until an invalidation that covers it. So what a core may hold is
@@ -19,12 +20,18 @@
  * A tag that is not loaded is frozen: nothing new is derived under it (may-sets-holders.ts). Records have a bound
  * (may-sets-records.ts): `lost` counts those past it.
  *
+ * Where an invalidation is complete at a barrier only (AArch64), it removes what it names then, on all cores that it
+ * names, whenever each of them has carried it out, and of that only what a barrier of the issuing core had ordered before
+ * it: a walker may have read again what a later store took away (may-sets-barriers.ts). A walker that sees a store late
+ * (late-stores.ts) thus finds nothing that is not permitted, for what orders a store makes it visible as well.
+ *
  * Writes to linked tables are heard of before they happen (FRAME_WATCHED, PhysicalMemory.onWatchedWrite) and taken in at
  * the next event of any kind: nothing observes the state in between.
  *
  * Simplifications: control registers that give entries their meaning (NXE, PGE, MAXPHYADDR, levels) are the same on all
  * cores and do not change while translations made under another setting are held; where the manual says otherwise the
- * change invalidates everything.
+ * change invalidates everything. Stores to a table between the store that links it and the next event are taken for what
+ * the table holds when it is linked.
  */
 import type { EventContext } from "./ledger-store.ts";
 import { MayAnswers, type MayTable, type MayTranslation } from "./may-sets-answers.ts";

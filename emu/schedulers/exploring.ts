@@ -7,7 +7,8 @@
  * Agents, five of each core: the core itself; its MMU, while the core is inside a walk; its interrupt, while one could
  * be accepted; its timer, while it is armed; the broadcasts to it, while one is on its way, each of which takes effect in
  * an event of its own. A core that waits for a word is no agent until the word changes, and one that waits for its own
- * broadcasts none until they are done. Virtual time takes no part in the choice: an event may be delayed for as long as
+ * broadcasts none until they are done. Page-table stores that walkers do not see yet count among the broadcasts of the core
+ * that made them. Virtual time takes no part in the choice: an event may be delayed for as long as
  * the strategy likes, as by a system-management interrupt or a hypervisor, and so the timer may fire at any moment (a
  * bounded number of times, or nothing else would ever happen).
  *
