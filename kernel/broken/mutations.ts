@@ -3,6 +3,8 @@
  * the flush code, each left out once. The list is made from the step methods; a method that is renamed or gone does not
  * compile here. A mutation is a variant like the others, and can be chosen by its id.
  */
+import { Asids, activeAsids } from "../arch/arm64/asid.ts";
+import { Arm64Tlb } from "../arch/arm64/tlb.ts";
 import { X86Tlb } from "../arch/x86/tlb.ts";
 import type { Context, Work } from "../context.ts";
 import { SpfMm } from "../mm/designs/index.ts";
@@ -10,8 +12,9 @@ import { Gather } from "../mm/gather.ts";
 import { memoryOf } from "../mm/memory.ts";
 import { MmSteps } from "../mm/mm-steps.ts";
 import { mmTlbGen } from "../mm/mm-struct.ts";
+import { batchFrames, TableBatches } from "../mm/table-batch.ts";
 import type { KPtr } from "../struct.ts";
-import { ALL_DESIGNS, type BrokenVariant, type Overrides, SPF_MM, X86 } from "./variant.ts";
+import { ALL_DESIGNS, ARM64, type BrokenVariant, type Overrides, SPF_MM, X86 } from "./variant.ts";
 
 export type StepKind = "invalidation" | "acknowledgement" | "flush-before-free" | "re-check";
 
@@ -89,6 +92,46 @@ const X86_TLB_STEPS: Steps<X86Tlb> = {
   isUsed: saysWhatever(false, "a context that was another address space's is used as it is"),
 };
 
+const TABLE_BATCHES_STEPS: Steps<TableBatches> = {
+  retire: {
+    kind: "flush-before-free",
+    instead: "a batch of tables is freed without a grace period",
+    replace: () =>
+      function (this: object, k: Context, batch: KPtr): void {
+        for (const frame of batchFrames(memoryOf(k), batch)) {
+          memoryOf(k).putPage(k, memoryOf(k).frames.map.page(frame));
+        }
+      },
+  },
+  freeAlone: {
+    kind: "flush-before-free",
+    instead: "a table without a batch is freed without a grace period",
+    replace: () => freeAtOnce,
+  },
+};
+
+const ARM64_TLB_STEPS: Steps<Arm64Tlb> = {
+  publishStores: doesNothing("invalidation", "no DSB ISHST before the TLBI"),
+  broadcast: { kind: "invalidation", instead: "the TLBI is left out", replace: () => () => {} },
+  awaitAll: doesNothing("acknowledgement", "no DSB ISH after the TLBI"),
+};
+
+const ASIDS_STEPS: Steps<Asids> = {
+  isCurrent: saysWhatever(true, "an id is used whatever its generation"),
+  exchangeActive: {
+    kind: "re-check",
+    instead: "a rollover that came in between is not noticed",
+    replace: () => (k: Context, core: KPtr, _active: number, id: number) => {
+      activeAsids.set(k.ram, core, id);
+      return true;
+    },
+  },
+  isOfGeneration: saysWhatever(true, "an id is kept whatever its generation"),
+  updateReserved: saysWhatever(false, "an ASID that a core runs under is not looked for"),
+  takeFlushPending: saysWhatever(false, "no core flushes after a rollover"),
+  flushLocal: doesNothing("invalidation", "the flush after a rollover is left out"),
+};
+
 export const MUTATIONS: readonly Mutation[] = [
   ...mutate(
     "SpfMm",
@@ -113,6 +156,28 @@ export const MUTATIONS: readonly Mutation[] = [
     X86_TLB_STEPS,
     () => class extends X86Tlb {},
     (x86Tlb) => ({ x86Tlb }),
+    X86,
+  ),
+  ...mutate(
+    "TableBatches",
+    TABLE_BATCHES_STEPS,
+    () => class extends TableBatches {},
+    (tableBatches) => ({ tableBatches }),
+    ARM64,
+  ),
+  ...mutate(
+    "Arm64Tlb",
+    ARM64_TLB_STEPS,
+    () => class extends Arm64Tlb {},
+    (arm64Tlb) => ({ arm64Tlb }),
+    ARM64,
+  ),
+  ...mutate(
+    "Asids",
+    ASIDS_STEPS,
+    () => class extends Asids {},
+    (arm64Asids) => ({ arm64Asids }),
+    ARM64,
   ),
 ];
 
@@ -163,6 +228,7 @@ function mutate<Class extends { readonly prototype: object }, Instance>(
   steps: Steps<Instance>,
   subclass: () => Class,
   overrides: (mutant: Class) => Overrides,
+  architectures?: readonly string[],
 ): Mutation[] {
   return Object.entries<StepSpec | undefined>(steps).flatMap(([method, spec]) => {
     if (spec === undefined) return [];
@@ -175,7 +241,7 @@ function mutate<Class extends { readonly prototype: object }, Instance>(
       title: spec.instead,
       catalogue: null,
       designs: className === "SpfMm" ? SPF_MM : ALL_DESIGNS,
-      ...(className === "X86Tlb" ? { architectures: X86 } : {}),
+      ...(architectures === undefined ? {} : { architectures }),
       invariants: [],
       needs: [],
       overrides: overrides(mutant),

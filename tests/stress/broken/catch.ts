@@ -74,7 +74,7 @@ export function catchVariant(
   for (const scenario of scenariosOf(variant)) {
     tried = scenario.name;
     for (const depth of DEPTHS) {
-      let unit = openCatchUnit(scenario, design, assertionsOff, depth, arch);
+      let unit = openCatchUnit(scenario, design, assertionsOff, arch, depth);
       let first = 1;
       while (first <= maxRuns) {
         // What the very first run catches need not wait for the shrinking of whatever else is found.
@@ -102,7 +102,7 @@ export function catchVariant(
         }
         const name = assertion.signature.replace(/^I15 assertions: /, "");
         assertionsOff.push(name.startsWith("I15 races: ") ? "data-race" : name);
-        unit = openCatchUnit(scenario, design, assertionsOff, depth, arch);
+        unit = openCatchUnit(scenario, design, assertionsOff, arch, depth);
         first = 1;
       }
       runs += maxRuns;
@@ -130,8 +130,8 @@ export function openCatchUnit(
   scenario: Scenario,
   design: string,
   assertionsOff: readonly string[],
+  arch: string,
   depth: number = DEPTHS[0]!,
-  arch: string = SCENARIO_ARCHITECTURES[0]!,
 ): Unit {
   const unit = { scenario: scenario.name, machine: scenarioMachine(arch, scenario), design };
   const plan: CampaignPlan = {

@@ -10,7 +10,7 @@ import { MUTATIONS, ORDER_ONLY } from "../../../kernel/index.ts";
 import type { Unit } from "../../../stress/campaign/index.ts";
 import { scenarios } from "../../../stress/scenarios/index.ts";
 import { processArguments } from "../../arguments.ts";
-import { openCatchUnit } from "./catch.ts";
+import { architecturesOf, openCatchUnit } from "./catch.ts";
 import { EXPLAINED } from "./survivors.ts";
 
 /** Schedules of each scenario, in turns of PART_RUNS over all scenarios, so that an easy catch is a quick one. */
@@ -46,12 +46,13 @@ const chosen = words.length === 0 ? MUTATIONS : MUTATIONS.filter(({ id }) => wor
 const outcomes = chosen.map((mutation) => {
   progress.show(() => `${mutation.id}`);
   const design = mutation.variant.designs.includes("spf-mm") ? "spf-mm" : mutation.variant.designs[0]!;
-  return attack(mutation.id, mutation.kind, `${design}+${mutation.id}`);
+  const arch = architecturesOf(mutation.variant)[0]!;
+  return attack(mutation.id, mutation.kind, `${design}+${mutation.id}`, arch);
 });
 progress.clear();
 
 /** All scenarios in turns until one of them shows something; a kernel that does not get to a start shows enough. */
-function attack(id: string, kind: string, design: string): Outcome {
+function attack(id: string, kind: string, design: string, arch: string): Outcome {
   const all = scenarios();
   const units: Unit[] = [];
   let runs = 0;
@@ -59,7 +60,7 @@ function attack(id: string, kind: string, design: string): Outcome {
     const end = Math.min(first + PART_RUNS, maxRuns + 1);
     for (const [at, scenario] of all.entries()) {
       try {
-        units[at] ??= openCatchUnit(scenario, design, []);
+        units[at] ??= openCatchUnit(scenario, design, [], arch);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         return { id, kind, scenario: scenario.name, signature: `no start: ${error.line}`, runs };
