@@ -1,27 +1,29 @@
 /** What only a process of its own shows: the time until a guest runs, and host memory. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { defaultModels } from "../../emu/cli/options.ts";
 import type { Measurement } from "./row.ts";
 
 const FAULTLINE: string = fileURLToPath(new URL("./faultline.js", import.meta.url));
 const MEMORY_CHILD: string = fileURLToPath(new URL("./memory-child.js", import.meta.url));
 
+const ARCHITECTURES: readonly string[] = defaultModels().map(({ arch }) => arch);
 const SAMPLES = 5;
 
 /**
  * From process start to the first byte that `hello` writes: the first user instruction and a little more. The whole
  * command is measured, module loading and option parsing included.
  */
-function boot(cpus: number, asked: number): Measurement {
+function boot(arch: string, cpus: number, asked: number): Measurement {
   return {
-    name: `boot-${cpus}`,
-    what: `process start to output of the first program, ${cpus} cores`,
+    name: arch === ARCHITECTURES[0] ? `boot-${cpus}` : `boot-${cpus}-${arch}`,
+    what: `process start to output of the first program, ${cpus} cores, ${arch}`,
     unit: "s",
     asked,
     goal: null,
     better: "less",
     samples: SAMPLES,
-    sample: () => firstOutput(["run", "--cpus", String(cpus), "hello"]),
+    sample: () => firstOutput(["run", "--arch", arch, "--cpus", String(cpus), "hello"]),
   };
 }
 
@@ -64,4 +66,7 @@ const memory: Measurement = {
     }),
 };
 
-export const PROCESSES: readonly Measurement[] = [boot(4, 1), boot(64, 2), memory];
+export const PROCESSES: readonly Measurement[] = [
+  ...ARCHITECTURES.flatMap((arch) => [boot(arch, 4, 1), boot(arch, 64, 2)]),
+  memory,
+];
