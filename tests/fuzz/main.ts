@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Progress } from "../../emu/cli/terminal.ts";
 import { MAX_JOBS, processArguments } from "../arguments.ts";
-import { checkSeed, type Execution } from "./run-seed.ts";
+import { checkSeed, type Execution, FUZZED, type Fuzzed } from "./run-seed.ts";
 
 const { values } = processArguments({
   command: "npm run fuzz",
@@ -20,6 +20,12 @@ const { values } = processArguments({
       byDefault: "both",
       choices: ["whole", "suspended", "both"],
       describe: "instructions in one piece, or stopped at their accesses",
+    },
+    arch: {
+      kind: "text",
+      byDefault: "all",
+      choices: [...FUZZED, "all"],
+      describe: "architecture of the guests",
     },
     jobs: {
       kind: "number",
@@ -34,6 +40,7 @@ const { values } = processArguments({
 const executions = (["whole", "suspended"] as const).filter(
   (each) => values.execution === "both" || values.execution === each,
 );
+const arches = FUZZED.filter((each) => values.arch === "all" || values.arch === each);
 const { first, seeds } = values;
 const jobs = Math.min(values.jobs, seeds);
 
@@ -51,7 +58,7 @@ function runProcess(job: number): Promise<number | null> {
   const args = ["--jobs", "1", "--first", String(from), "--seeds", String(to - from)];
   const child = spawn(
     process.execPath,
-    [fileURLToPath(import.meta.url), ...args, "--execution", values.execution],
+    [fileURLToPath(import.meta.url), ...args, "--execution", values.execution, "--arch", values.arch],
     { stdio: "inherit" },
   );
   return new Promise((resolve, reject) => {
@@ -66,23 +73,27 @@ function runSeeds(): void {
   let failed = 0;
   for (let seed = first; seed <= last; seed++) {
     progress.show(() => `seed ${seed} of ${last}, ${failed} failed`);
-    for (const execution of executions) {
-      const wrong = check(seed, execution);
-      if (wrong.length === 0) continue;
-      failed++;
-      progress.clear();
-      console.log(wrong.join("\n    "));
+    for (const arch of arches) {
+      for (const execution of executions) {
+        const wrong = check(seed, execution, arch);
+        if (wrong.length === 0) continue;
+        failed++;
+        progress.clear();
+        console.log(wrong.join("\n    "));
+      }
     }
   }
   progress.clear();
-  console.log(`seeds ${first} to ${last}, ${executions.join(" and ")}: ${failed} failed`);
+  console.log(
+    `seeds ${first} to ${last}, ${executions.join(" and ")}, ${arches.join(" and ")}: ${failed} failed`,
+  );
   process.exitCode = failed > 0 ? 1 : 0;
 }
 
-function check(seed: number, execution: Execution): string[] {
+function check(seed: number, execution: Execution, arch: Fuzzed): string[] {
   try {
-    return checkSeed(seed, execution);
+    return checkSeed(seed, execution, arch);
   } catch (error) {
-    return [`seed ${seed} (${execution}): host exception`, (error as Error).stack ?? String(error)];
+    return [`seed ${seed} (${execution}, ${arch}): host exception`, (error as Error).stack ?? String(error)];
   }
 }

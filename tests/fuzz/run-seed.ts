@@ -1,10 +1,15 @@
 /** Runs the guest of one seed on a small machine and says what is wrong with how it went. */
 import { RandomNumbers } from "../../emu/schedulers/index.ts";
 import { Guest, type GuestEnd } from "../matrix/guest.ts";
+import { randomAarch64Guest } from "./random-aarch64-guest.ts";
 import { randomGuest } from "./random-guest.ts";
 
 /** `whole`: as any run. `suspended`: cores stop after a few memory accesses, inside instructions and trap deliveries. */
 export type Execution = "whole" | "suspended";
+
+/** Architectures that have such guests. */
+export const FUZZED = ["x86-64", "aarch64"] as const;
+export type Fuzzed = (typeof FUZZED)[number];
 
 const MEMORY_BYTES: number = 16 * 2 ** 20;
 /** Boot included. */
@@ -13,9 +18,10 @@ const MAX_INSTRUCTIONS = 10_000;
 const LONGEST_STRETCH = 12;
 
 /** What is wrong; empty: nothing. A host exception is not caught. */
-export function checkSeed(seed: number, execution: Execution): string[] {
-  const { kind, image } = randomGuest(seed);
+export function checkSeed(seed: number, execution: Execution, arch: Fuzzed): string[] {
+  const { kind, image } = arch === "x86-64" ? randomGuest(seed) : randomAarch64Guest(seed);
   const guest = new Guest({
+    machine: arch,
     program: image,
     cpus: 1,
     memoryBytes: MEMORY_BYTES,
@@ -31,7 +37,7 @@ export function checkSeed(seed: number, execution: Execution): string[] {
   const end = guest.run();
   const wrong = [...end.violations];
   if (!isPossibleEnd(end)) wrong.push(`${end.kind}: ${end.text}, status ${end.status}`);
-  return wrong.length === 0 ? [] : [`seed ${seed} (${kind}, ${execution})`, ...wrong];
+  return wrong.length === 0 ? [] : [`seed ${seed} (${kind}, ${execution}, ${arch})`, ...wrong];
 }
 
 /** A guest ends by itself, by a signal or at the limit; nothing that it does stops the machine otherwise. */
