@@ -40,6 +40,11 @@ export class EventClocks {
     return later >= 0 && this.#clocks[later * this.#lines + line]! >= event;
   }
 
+  /** The last event of a line that is another event or comes before it, or -1. */
+  lastBefore(line: number, later: number): number {
+    return later < 0 ? NONE : this.#clocks[later * this.#lines + line]!;
+  }
+
   #grow(): void {
     const grown = new Int32Array(this.#clocks.length * 2);
     grown.set(this.#clocks);

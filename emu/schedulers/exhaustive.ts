@@ -15,7 +15,7 @@
  * 3. At each of them the event's core is to be tried instead; if it could not go on there, everything that could is.
  * 4. The conservative points: the switch that step 3 asks for may be one preemption too many, though the same order of
  *    conflicting events is within the bound if the switch is made earlier, where it costs nothing. So the same is asked
- *    at the beginning of the block of events of one core that the conflicting event lies in.
+ *    at the last event before that at which a switch was free, and at the first of the core's turn.
  * 5. Last in, first out: the latest event at which something is left to try is exchanged; what is over the bound is not.
  *
  * Sleep sets are not used. What sleeps is skipped where a conflict asks for it, and with it the conflicts that its own
@@ -29,11 +29,11 @@
  *   every core that sent one after it is;
  * - every message to its core: had it come before the message, the message would have been the next interrupt's. Where the
  *   core still had the interrupt before in hand, the core itself is tried.
- * A handler's event comes earlier if its interrupt does, or the messages that it answers. And the predecessor of an event
- * (step 2) is the last one of the same level: handlers that ran in between held it up, and it could have preceded them.
- * None of this is in the paper, whose proof does not cover it. Against the full search of random programs (4,500 short ones,
- * half of them dense with messages, and 1,400 of twelve events, to 0, 1 and 2 preemptions) nothing was missing where no
- * interrupts are sent, and in one long program with them one final state.
+ * A handler's event comes earlier if its interrupt does, or the messages that it answers. An event that a handler holds up
+ * comes earlier if the interrupt comes later, and so does an event of another core that needs the first one. And the
+ * predecessor of an event (step 2) is the last one of the same level: handlers that ran in between held it up.
+ * None of this is in the paper, whose proof does not cover it: that nothing is lost is a result of comparisons with the
+ * full search of random programs, not of a proof (docs/EXHAUSTIVE.md).
  *
  * What is no conflict, though one word is touched:
  * - A core looks in vain and waits for the word to change (`waits`). Had the change come first, the look would not have been
@@ -94,6 +94,9 @@ interface Point {
   preemptions: number;
   /** The event at which the block that this one lies in begins: there another core would have been no dearer. */
   block: number;
+  /** The core that executed the last event but interrupts', and the event since which it is the same. */
+  runs: number;
+  turn: number;
   /** The event before this one on the same core. */
   previous: number;
   /** The interrupt in whose handler the event lies. */
@@ -304,6 +307,8 @@ export class Exhaustive implements Strategy {
       holds: goesOn && !spins,
       preemptions: before === null ? 0 : before.preemptions + this.#costOf(before, before.agent),
       block: 0,
+      runs: before === null ? NO_CORE : isCore(before.agent) ? coreOf(before.agent) : before.runs,
+      turn: 0,
       previous: NO_EVENT,
       accepted: NO_EVENT,
       predecessor: NO_EVENT,
@@ -324,6 +329,8 @@ export class Exhaustive implements Strategy {
     point.accepted = point.predecessor = NO_EVENT;
     const begins = !point.holds || (isCore(agent) && coreOf(agent) !== point.last);
     point.block = begins || at === 0 ? at : this.#points[at - 1]!.block;
+    const takesTurn = isCore(agent) && coreOf(agent) !== point.runs;
+    point.turn = takesTurn || at === 0 ? at : this.#points[at - 1]!.turn;
   }
 
   /** Step 1. */
@@ -494,6 +501,7 @@ export class Exhaustive implements Strategy {
         !this.#clocks.isBefore(event, this.#lineOf(event), predecessor)
       ) {
         this.#ask(event, asking);
+        this.#askLater(event, predecessor);
         if (event < predecessor) {
           found[core] = 1;
           left--;
@@ -574,6 +582,19 @@ export class Exhaustive implements Strategy {
     if (interrupt !== NO_EVENT) this.#askFrom(interrupt, asking);
   }
 
+  /**
+   * An event of a handler was to come after another one, which needs an event that the handler holds up: the interrupt was
+   * to come later.
+   */
+  #askLater(event: number, predecessor: number): void {
+    const { agent, accepted } = this.#points[event]!;
+    if (accepted === NO_EVENT) return;
+    const core = coreOf(agent);
+    if (this.#clocks.lastBefore(core * LINES_PER_CORE, predecessor) > event) {
+      this.#askFor(accepted, agentsOf(core, CORE_ROLES));
+    }
+  }
+
   /** The interrupt, after the predecessor of an event, in whose handler its core was at another event. */
   #heldBy(at: number, { previous, predecessor }: Point): number {
     for (let event = previous; event > at; event = this.#points[event]!.previous) {
@@ -586,20 +607,29 @@ export class Exhaustive implements Strategy {
   #askFrom(event: number, { agent, accepted }: Point): void {
     const core = coreOf(agent);
     this.#askAt(event, core, accepted);
-    const earlier = this.#blockOf(event);
-    if (earlier < event) this.#askAt(earlier, core, accepted);
+    const block = this.#blockOf(event);
+    if (block < event) this.#askAt(block, core, accepted);
+    const turn = this.#turnOf(event);
+    if (turn < block) this.#askAt(turn, core, accepted);
   }
 
   /** The same for any of several cores, by their agents. */
   #askFor(event: number, agents: number): void {
     this.#askAgents(event, agents);
-    const earlier = this.#blockOf(event);
-    if (earlier < event) this.#askAgents(earlier, agents);
+    const block = this.#blockOf(event);
+    if (block < event) this.#askAgents(block, agents);
+    const turn = this.#turnOf(event);
+    if (turn < block) this.#askAgents(turn, agents);
   }
 
   #blockOf(event: number): number {
     const { block } = this.#points[event]!;
     return block < event ? block : event === 0 ? 0 : this.#points[event - 1]!.block;
+  }
+
+  #turnOf(event: number): number {
+    const { turn } = this.#points[event]!;
+    return turn < event ? turn : event === 0 ? 0 : this.#points[event - 1]!.turn;
   }
 
   /** An event of a handler comes earlier if its interrupt is accepted earlier, or if that is sent earlier. */

@@ -150,6 +150,33 @@ const PROGRAMS: readonly (readonly [rule: string, toy: ToyProgram, preemptions: 
     0,
   ],
   [
+    "an interrupt comes after an event that has nothing to do with it, so that what its handler needs comes first",
+    program([[write(2)], [send(0), send(1), write(2), send(0)]], [[write(1)], [read(2), write(1)]]),
+    2,
+  ],
+  [
+    "a core's turn begins before its interrupt does",
+    program(
+      [
+        [send(1), write(2), write(2)],
+        [send(0), read(2), write(2)],
+      ],
+      [[read(0), read(0)], [write(0)]],
+    ),
+    2,
+  ],
+  [
+    "an interrupt comes after the events that another core waits for, which its handler waits for",
+    program(
+      [
+        [lock(3), write(0), read(2), unlock(3)],
+        [write(0), send(0), write(2), send(0), lock(3), write(0), unlock(3)],
+      ],
+      [[read(2), read(0)]],
+    ),
+    2,
+  ],
+  [
     "a core waits for another, which waits for it",
     program([
       [write(0), wait(1), read(2)],
@@ -219,9 +246,9 @@ describe("the reduced search", () => {
   });
 
   it.each([
-    ["random programs", "some", [0, 1, 2], 300, 4],
+    ["random programs", "some", [0, 1, 2], 200, 3],
     ["random programs that wait and hide", "waits", [0, 1, 2], 200, 3],
-    ["random programs that are dense with messages", "many", [0, 1], 200, 2],
+    ["random programs that are dense with messages", "many", [0, 1], 120, 2],
   ] as const)(
     "reaches the same states as the full one in %s",
     (_what, messages, bounds, programs, factor) => {
