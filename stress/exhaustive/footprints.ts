@@ -10,6 +10,8 @@
  *              changed by its invalidations of the page. One of many pages counts for those whose entries change in
  *              some schedule: for the others it makes no difference. No other core touches the place, so it decides
  *              where the core's interrupts land and nothing else
+ *     holding  one for each core: changed by its invalidations, looked at where frames and tables are freed and where
+ *              calls return, since the oracle asks there what cores may still hold
  *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
  *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
  *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
@@ -84,6 +86,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   readonly #content: number;
   readonly #tlb: number;
   readonly #queue: number;
+  readonly #holding: number;
   readonly #rcuCore: number;
   readonly #rcu: number;
   /** Frames of kernel stacks: the first byte that is private in each, or 4096. */
@@ -108,7 +111,8 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.#content = this.#use + ram.frames;
     this.#tlb = this.#content + ram.frames;
     this.#queue = this.#tlb + cores.length * PAGE_PLACES;
-    this.#rcuCore = this.#queue + cores.length;
+    this.#holding = this.#queue + cores.length;
+    this.#rcuCore = this.#holding + cores.length;
     this.#rcu = this.#rcuCore + cores.length;
     // One more for the search's own.
     this.places = this.#rcu + 2;
@@ -118,12 +122,19 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.#queues = new Float64Array(cores.length);
     this.observer = {
       frameAllocated: (_k, frame) => this.#touch(this.#use + frame, 1),
-      frameFreed: (_k, frame) => this.#touch(this.#use + frame, 1),
+      frameFreed: (_k, frame) => {
+        this.#touch(this.#use + frame, 1);
+        this.#holdingsMatter();
+      },
+      syscallExit: () => this.#holdingsMatter(),
       rcuPolled: () => this.#rcuPolled(),
       rcuQuiescent: (cpu) => this.#quiescent(cpu),
       rcuQueued: () => this.#rcuQueued(),
       gracePeriodEnd: () => this.#gracePeriodChanges(),
-      tableFreed: () => this.#tableGoes(),
+      tableFreed: () => {
+        this.#tableGoes();
+        this.#holdingsMatter();
+      },
       pteSet: (_k, _mm, page) => this.#pageChanges(page),
     };
   }
@@ -221,6 +232,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   event(core: number, _clock: number, name: string, a: number, b: number): void {
     if (name === "ipi") this.#send(core, a, b);
     if (!name.startsWith("invalidate:")) return;
+    this.#touch(this.#holding + core, 1);
     const ofPage = PAGE_INVALIDATIONS.has(name);
     if (ofPage) this.#touch(this.#pageOf(core, pageNumber(a, b)), 1);
     // An invalidation of a page drops paging-structure entries of all.
@@ -235,6 +247,11 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
 
   #pageOf(core: number, page: number): number {
     return this.#tlb + core * PAGE_PLACES + pagePlace(page);
+  }
+
+  /** What other cores may hold decides whether a free, or the return from a call, is right. */
+  #holdingsMatter(): void {
+    for (let place = this.#holding; place < this.#rcuCore; place++) this.#touch(place, 0);
   }
 
   #tableGoes(): void {
