@@ -13,6 +13,11 @@ import {
 import type { MachineModel } from "./model.ts";
 
 const EM_AARCH64 = 183;
+/** A trap's word is ESR_EL1, whose IL bit is set, or INTID << 8. */
+const ESR_IL = 1 << 25;
+const ESR_EC_SHIFT = 26;
+/** SVC, and Instruction and Data Aborts from both levels. */
+const TOLD_CLASSES: ReadonlySet<number> = new Set([0x15, 0x20, 0x21, 0x24, 0x25]);
 /** Core regions start on cache lines. */
 const REGION_ALIGN_BYTES = 64;
 
@@ -41,6 +46,12 @@ export function aarch64Machine({ name, description, profile, asidBits }: Aarch64
     // The upper half holds the linear map and the kernel text: they lead to the same frames for ever.
     isPermanentMapping: (_lo, hi) => hi < 0,
     firmware: { asidBits, ets2: profile.ets2 === "present" ? 1 : 0 },
+    readTrap: (word) => {
+      if ((word & ESR_IL) === 0) return { kind: "interrupt", number: word >>> 8, text: "" };
+      const number = word >>> ESR_EC_SHIFT;
+      const kind = TOLD_CLASSES.has(number) ? "told" : "exception";
+      return { kind, number, text: `exception of class 0x${number.toString(16)}` };
+    },
     createCores: (ram, count, options) => {
       const domain = new CoreDomain();
       const bus = new Gicv3Bus(profile.messageLatencyCycles);

@@ -14,6 +14,16 @@ export interface CoreOptions {
   readonly running: () => number;
 }
 
+/** What the trace event "trap" says. */
+export interface TrapEvent {
+  /** "told": a page fault or a system call, which the kernel tells of. */
+  readonly kind: "told" | "exception" | "interrupt";
+  /** Of an interrupt: the number that the event "ipi" has. */
+  readonly number: number;
+  /** Of an exception. */
+  readonly text: string;
+}
+
 export interface MachineModel {
   readonly name: string;
   /** Architecture name as `--arch` takes it. */
@@ -32,6 +42,8 @@ export interface MachineModel {
   isPermanentMapping(lo: number, hi: number): boolean;
   /** What firmware tells the kernel about the machine, by names that the architecture's kernel code knows. */
   readonly firmware: Readonly<Record<string, number>>;
+  /** Reads the first word of a trace event "trap", which is the architecture's. */
+  readTrap(word: number): TrapEvent;
   /** Makes the cores, parked in reset state; the machine lets the first one execute. */
   createCores(ram: PhysicalMemory, count: number, options: CoreOptions): Core[];
 }

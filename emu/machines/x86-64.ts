@@ -12,6 +12,8 @@ import {
 import type { MachineModel } from "./model.ts";
 
 const EM_X86_64 = 62;
+const VECTOR_PF = 14;
+const FIRST_INTERRUPT = 32;
 /** Core regions start on cache lines. */
 const REGION_ALIGN_BYTES = 64;
 
@@ -38,6 +40,11 @@ function x86Machine({ name, description, profile, pagingLevels, contextSlots }: 
     // The upper half holds the direct map and the kernel text: they lead to the same frames for ever.
     isPermanentMapping: (_lo, hi) => hi < 0,
     firmware: { pagingLevels, contextSlots },
+    readTrap: (word) => {
+      const vector = word & 0xff;
+      const kind = vector === VECTOR_PF ? "told" : vector < FIRST_INTERRUPT ? "exception" : "interrupt";
+      return { kind, number: vector, text: `exception ${vector}` };
+    },
     createCores: (ram, count, options) => {
       const bus = new X2ApicBus(profile.ipiLatencyCycles);
       return Array.from(

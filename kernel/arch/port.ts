@@ -73,4 +73,6 @@ export interface ArchEntry {
   describeFrame(kernel: Kernel, frame: KPtr): string;
   /** Name of a kernel-text address (halves), as in a backtrace. */
   symbolAt(lo: number, hi: number): string | null;
+  /** What the kernel calls an interrupt by its number (x86-64: vector; AArch64: INTID), for reports. */
+  interruptName(number: number): string;
 }

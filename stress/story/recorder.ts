@@ -35,12 +35,9 @@ import {
   pteText,
   rangeText,
   resultText,
-  vectorText,
 } from "./text.ts";
 import { WatchedWords } from "./watched-words.ts";
 
-const PAGE_FAULT = 14;
-const FIRST_INTERRUPT = 32;
 const PC = 0;
 /** FAULT_FLAG_WRITE, FAULT_FLAG_INSTRUCTION. */
 const FLAG_WRITE = 0x1;
@@ -132,7 +129,7 @@ export class StoryRecorder implements TraceSink {
   event(core: number, time: number, name: string, a: number, b: number): void {
     this.#recording.settle();
     if (name === "ipi") this.#ipi(core, time, a & 0xff, b);
-    else if (name === "trap") this.#trap(core, time, a & 0xff);
+    else if (name === "trap") this.#trap(core, time, a);
     else if (name.startsWith("invalidate:")) {
       const scope = name.slice(11);
       const isPage = scope === "INVLPG" || scope === "#PF";
@@ -282,15 +279,18 @@ export class StoryRecorder implements TraceSink {
     }
   }
 
-  #trap(core: number, time: number, vector: number): void {
-    if (vector < FIRST_INTERRUPT) {
-      if (vector !== PAGE_FAULT) this.#hardware(core, time, 1, "trap", `exception ${vector}`);
-      return;
-    }
+  #interruptName(number: number): string {
+    return this.#kernel.arch.entry.interruptName(number);
+  }
+
+  #trap(core: number, time: number, word: number): void {
+    const { kind, number, text } = this.#machine.model.readTrap(word);
+    if (kind === "exception") this.#hardware(core, time, 1, "trap", text);
+    if (kind !== "interrupt") return;
     const span = this.#spans.next();
-    const sent = this.#interrupts.accept(core, vector, span);
+    const sent = this.#interrupts.accept(core, number, span);
     const from = sent === null ? "" : ` from core ${sent.from}`;
-    this.#hardware(core, time, 2, "interrupt", `accepts ${vectorText(vector)}${from}`, {
+    this.#hardware(core, time, 2, "interrupt", `accepts ${this.#interruptName(number)}${from}`, {
       phase: "begin",
       span,
       peer: sent?.from ?? -1,
@@ -300,7 +300,7 @@ export class StoryRecorder implements TraceSink {
 
   #ipi(core: number, time: number, vector: number, target: number): void {
     const flow = this.#interrupts.send(core, target, vector);
-    const what = `sends ${vectorText(vector)} to core ${target}`;
+    const what = `sends ${this.#interruptName(vector)} to core ${target}`;
     this.#hardware(core, time, 2, "ipi", what, { peer: target, flow });
   }
 

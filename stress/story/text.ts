@@ -109,15 +109,3 @@ export function lockState(
   if (!k.cpu.interruptsEnabled()) names.push("irqoff");
   return names.join(" ");
 }
-
-/** Of x86-64 Linux (arch/x86/include/asm/irq_vectors.h). */
-const VECTORS: Readonly<Record<number, string>> = {
-  236: "timer interrupt",
-  251: "call-function IPI",
-  252: "call-function IPI",
-  253: "reschedule IPI",
-};
-
-export function vectorText(vector: number): string {
-  return VECTORS[vector] ?? `interrupt ${vector}`;
-}

@@ -104,6 +104,8 @@ const MMU_BASE: number = (BROADCASTS_BASE + Broadcasts.words + 15) & ~15;
 const ATTR_ORDER = 0xe;
 const ATTR_LOCKED = 4 << 1;
 const ATTR_MODIFY = 6 << 1;
+/** ICC_SGI1R_EL1: every core but the sender. */
+const ICC_SGI1R_HI_IRM = 1 << 8;
 /** waitAddress of a core in WFE: no word has it. */
 const WAITS_FOR_EVENT = 1;
 export interface Aarch64CoreOptions {
@@ -215,8 +217,9 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   acceptInterrupt(): void {
     const words = this.state;
     this.interruptsAccepted++;
+    const intid = this.interrupts.read("ICC_HPPIR1_EL1");
     enter(words, VECTOR_IRQ, words[PC], words[PC + 1]);
-    this.entered(VECTOR_IRQ);
+    this.entered(intid << 8);
   }
 
   raiseTrap(trap: number): void {
@@ -526,8 +529,16 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   // GicCore
 
+  /** An event for each target: INTID and core. */
   sent(lo: number, hi: number): void {
-    this.host.trace(this, "ipi", lo, hi);
+    const intid = (lo >>> 24) & 15;
+    const cluster = (lo >>> 16) & 0xff;
+    const { cores } = this.#domain;
+    for (let target = 0; target < cores.length; target++) {
+      const isListed = target >>> 4 === cluster && (lo & (1 << (target & 15))) !== 0;
+      const isNamed = (hi & ICC_SGI1R_HI_IRM) !== 0 ? target !== this.id : isListed;
+      if (isNamed) this.host.trace(this, "ipi", intid, target);
+    }
     this.endSlice();
   }
 
@@ -588,7 +599,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   // Exceptions
 
-  /** An exception has been taken. @param what ESR_EL1, or the vector of an interrupt @hot */
+  /** An exception has been taken. @param what ESR_EL1, whose IL bit is set, or INTID << 8 @hot */
   entered(what: number): void {
     const words = this.state;
     this.phase = "execute";

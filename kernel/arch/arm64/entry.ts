@@ -81,6 +81,13 @@ const KIND_SYNCHRONOUS = 0;
 const KIND_IRQ = 1;
 const KIND_FIQ = 2;
 
+/** SGIs by enum ipi_msg_type (arch/arm64/kernel/smp.c), and the timer's PPI. */
+const INTERRUPT_NAMES: Readonly<Record<number, string>> = {
+  0: "reschedule IPI",
+  1: "call-function IPI",
+  27: "timer interrupt",
+};
+
 export class Arm64Entry implements ArchEntry {
   readonly frameBytes: number = REGS_BYTES;
   readonly #cpus: readonly Aarch64Cpu[];
@@ -218,6 +225,10 @@ export class Arm64Entry implements ArchEntry {
 
   symbolAt(lo: number, hi: number): string | null {
     return symbolName(lo, hi);
+  }
+
+  interruptName(number: number): string {
+    return INTERRUPT_NAMES[number] ?? `interrupt ${number}`;
   }
 
   /** kernel_entry. @hot */

@@ -78,6 +78,14 @@ const STACK_RESERVE_BYTES = 1024;
 const RESUME_LO: number = stubLo(STUB_RESUME);
 const IRET_LO: number = stubLo(STUB_IRET);
 
+/** Vectors by arch/x86/include/asm/irq_vectors.h. */
+const INTERRUPT_NAMES: Readonly<Record<number, string>> = {
+  236: "timer interrupt",
+  251: "call-function IPI",
+  252: "call-function IPI",
+  253: "reschedule IPI",
+};
+
 export class X86Entry implements ArchEntry {
   readonly frameBytes: number = REGS_BYTES;
   readonly #cpus: readonly X86Cpu[];
@@ -226,6 +234,10 @@ export class X86Entry implements ArchEntry {
 
   symbolAt(lo: number, hi: number): string | null {
     return symbolName(lo, hi);
+  }
+
+  interruptName(number: number): string {
+    return INTERRUPT_NAMES[number] ?? `interrupt ${number}`;
   }
 
   /** An exception or interrupt: asm_exc_*, asm_sysvec_*. @hot */
