@@ -79,20 +79,27 @@ function run(command: string, cpus: number, design: string, scheduler: Scheduler
 const CLEAN: Ending = { reason: "power-off 0", reports: [], total: 0, lost: 0, ledger: 0 };
 
 it.each([
-  ["storm 2 1", "spf-mm"],
-  ["cow 2 2", "classic"],
-  ["mremap 2 2", "spf-mm"],
-  ["mprotect 2 4", "spf-mm"],
-  ["dontneed 2 4", "classic"],
-])("%s on two cores under %s, event by event, holds nothing longer than it may", (command, design) => {
-  expect(run(command, 2, design, (cores) => new SteppingScheduler(cores, 1))).toEqual(CLEAN);
-});
+  ["storm 2 1", "spf-mm", "x86-64"],
+  ["cow 2 2", "classic", "x86-64"],
+  ["mremap 2 2", "spf-mm", "x86-64"],
+  ["mprotect 2 4", "spf-mm", "x86-64"],
+  ["dontneed 2 4", "classic", "x86-64"],
+  ["cow 2 2", "classic", "aarch64"],
+  ["mremap 2 2", "spf-mm", "aarch64"],
+])(
+  "%s on two cores under %s, event by event, holds nothing longer than it may (%s)",
+  (command, design, model) => {
+    expect(run(command, 2, design, (cores) => new SteppingScheduler(cores, 1), { model })).toEqual(CLEAN);
+  },
+);
 
 it.each([
   ["mprotect 4 4", "spf-mm", "typical", "x86-64"],
   ["mremap 4 4", "classic", "adversarial", "x86-64"],
   ["cow 2 2", "spf-mm", "adversarial", "x86-64-stress"],
   ["dontneed 3 4", "spf-mm", "adversarial", "x86-64-la57"],
+  ["mprotect 4 4", "spf-mm", "adversarial", "aarch64-small"],
+  ["cow 2 2", "classic", "adversarial", "aarch64-stress"],
 ] as const)(
   "%s in random slices on four cores under %s, %s TLBs, %s, is clean",
   (command, design, tlb, model) => {
