@@ -113,6 +113,7 @@ export class Machine implements CoreHost, Platform {
       cores: this.cores,
       verify: options.verifyIr ?? false,
     });
+    this.engine.cache.mayLink = options.tlb === "typical";
     this.engine.cache.setKernelText((frame) => this.isKernelText(frame));
     this.scheduler = this.#newScheduler(options.scheduler);
     this.register("scheduler", this.scheduler);

@@ -1,7 +1,7 @@
 /**
  * A start state: everything mutable of a machine at one moment, kept so that going back to it costs what was touched
  * since. RAM is copied once; frames written afterwards carry the dirty mark, which is cleared here, and only they are
- * copied back. Decoded code stays valid unless its frame was written. From then on the machine's own save() and
+ * copied back. Code that was decoded before a frame was written is valid again then. From then on the machine's own save() and
  * stateHash() see what was written since the start, and no more.
  */
 import { FRAME_CODE } from "../mmu/index.ts";
@@ -40,6 +40,7 @@ export class StartState {
       const frame = ram.dirtyFrames[at]!;
       ram.u8.set(this.#frames[frame]!, frame * 4096);
       if ((ram.frameFlags[frame]! & FRAME_CODE) !== 0) ram.onCodeWrite(frame);
+      machine.engine.cache.revive(frame);
     }
     ram.clearDirty();
     machine.restoreParts(this.#parts);

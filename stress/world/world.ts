@@ -61,7 +61,7 @@ export interface RunOptions {
   readonly absent?: readonly number[];
   /** Everybody has parked: the state that the schedule led to, before thread 0 checks it. */
   readonly explored?: () => void;
-  /** Decisions are wanted of every run, or only of one with a finding; default: of every one. */
+  /** Decisions and trace hash are wanted of every run, or only of one with a finding; default: of every one. */
   readonly record?: "every" | "findings";
 }
 
@@ -74,7 +74,7 @@ export interface RunResult {
   readonly recorded: Decisions;
   /** null: nothing is wrong. */
   readonly judgement: Judgement | null;
-  /** Over every event of the run, its end included: 16 hex digits. */
+  /** Over every event of the run, its end included: 16 hex digits; "" if it is not wanted. */
   readonly traceHash: string;
 }
 
@@ -196,13 +196,14 @@ export class World {
       this.#finish(seed % EXIT_EVERY === 0 ? "exit" : "check");
     }
     const judgement = judge.verdict();
+    const isWanted = record === "every" || judgement !== null;
     return {
       end: judgement === null ? (exploring.end ?? "halted") : "violation",
       events: exploring.events,
       decisions: exploring.decisions,
-      recorded: record === "every" || judgement !== null ? exploring.recorded : NOTHING_RECORDED,
+      recorded: isWanted ? exploring.recorded : NOTHING_RECORDED,
       judgement,
-      traceHash: machine.events.hash,
+      traceHash: isWanted ? machine.events.hash : "",
     };
   }
 

@@ -3,7 +3,7 @@
  * to each other (links never leave the page, so a page's code dies as a whole), and the marks that lead from a
  * packed position back to the guest instruction.
  */
-import { FRAME_CODE, type PhysicalMemory } from "../../../mmu/index.ts";
+import { FRAME_CODE, FRAME_DIRTY, type PhysicalMemory } from "../../../mmu/index.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -15,6 +15,10 @@ export class CodePage {
   readonly kernelText: boolean;
   /** Its frame was written: no longer to be entered. */
   stale = false;
+  /** Going from block to block of the page needs no look at the translation of the page. */
+  readonly mayLink: boolean;
+  /** Its words were changed to stop a core that was executing it. */
+  isPatched = false;
   /** Frame of the following virtual page as the blocks in `crossing` saw it; -1: none. */
   crossFrame = -1;
   /** Offsets of one-instruction blocks whose instruction crosses into the following page; never linked to. */
@@ -35,11 +39,12 @@ export class CodePage {
   markRetired: Int32Array = new Int32Array(64);
   marks = 0;
 
-  constructor(frame: number, pageLo: number, pageHi: number, kernelText: boolean) {
+  constructor(frame: number, pageLo: number, pageHi: number, kernelText: boolean, mayLink: boolean) {
     this.frame = frame;
     this.pageLo = pageLo;
     this.pageHi = pageHi;
     this.kernelText = kernelText;
+    this.mayLink = mayLink;
   }
 
   /** Makes room for `count` more words. */
@@ -65,7 +70,7 @@ export class CodePage {
 
   /** No block of the page needs the following page: an entry may be taken without a look at it. */
   get linkable(): boolean {
-    return this.crossing.size === 0;
+    return this.mayLink && this.crossing.size === 0;
   }
 
   /** Forgets the crossing blocks and expects the following page in another frame. */
@@ -93,10 +98,17 @@ export class CodeCache {
   readonly #pages: Map<number, CodePage[]> = new Map();
   /** Frame → pages with a block that crosses into it. */
   readonly #crossers: Map<number, Set<CodePage>> = new Map();
+  /** Pages that died at the first write to their frame since its dirty mark was cleared. */
+  readonly #former: Map<number, readonly CodePage[]> = new Map();
   /** Called when a frame begins to hold code: every writable fast-TLB tag that leads to it must go. */
   onCodeFrame: (frame: number) => void = () => {};
   /** Called with each page that dies, so that a core that executes it can be stopped after its instruction. */
   onStale: (page: CodePage) => void = () => {};
+  /**
+   * False: a TLB may drop a page's translation between two blocks of it (the adversarial policy). Then each block asks for
+   * it, linked before or not, so that what was executed before makes no difference.
+   */
+  mayLink = true;
   #isKernelText: (frame: number) => boolean = () => false;
 
   constructor(ram: PhysicalMemory) {
@@ -119,7 +131,7 @@ export class CodeCache {
       const page = pages[i]!;
       if (page.pageLo === pageLo && page.pageHi === pageHi) return page;
     }
-    const page = new CodePage(frame, pageLo, pageHi, this.#isKernelText(frame));
+    const page = new CodePage(frame, pageLo, pageHi, this.#isKernelText(frame), this.mayLink);
     pages.push(page);
     this.#markCode(frame);
     return page;
@@ -144,11 +156,14 @@ export class CodeCache {
 
   /** Drops all code of a frame that is about to be written. */
   invalidateFrame(frame: number): void {
+    const isFirstWrite = (this.#ram.frameFlags[frame]! & FRAME_DIRTY) === 0;
     this.#ram.frameFlags[frame]! &= ~FRAME_CODE;
-    for (const page of this.#pages.get(frame) ?? []) {
+    const pages = this.#pages.get(frame) ?? [];
+    for (const page of pages) {
       page.stale = true;
       this.onStale(page);
     }
+    if (isFirstWrite && pages.length > 0) this.#former.set(frame, pages);
     this.#pages.delete(frame);
     for (const page of this.#crossers.get(frame) ?? []) {
       page.setCrossFrame(-1);
@@ -157,8 +172,21 @@ export class CodeCache {
     this.#crossers.delete(frame);
   }
 
+  /** A frame holds again what it held when its dirty mark was cleared: the code that it had then need not be decoded anew. */
+  revive(frame: number): void {
+    const former = this.#former.get(frame);
+    if (former === undefined) return;
+    this.#former.delete(frame);
+    const pages = former.filter(({ isPatched }) => !isPatched);
+    if (pages.length === 0) return;
+    for (const page of pages) page.stale = false;
+    this.#pages.set(frame, pages);
+    this.#markCode(frame);
+  }
+
   clear(): void {
     for (const frame of [...this.#pages.keys(), ...this.#crossers.keys()]) this.invalidateFrame(frame);
+    this.#former.clear();
   }
 }
 

@@ -188,7 +188,8 @@ export class Interpreter implements Engine {
           pc = this.#find(core);
           if (pc < 0) return this.#exit;
           page = this.#page!;
-          if (page === from && !from.stale && !page.crossing.has(lo & 0xfff)) page.words[linkAt] = pc;
+          if (page === from && page.mayLink && !from.stale && !page.crossing.has(lo & 0xfff))
+            page.words[linkAt] = pc;
           code = page.words;
           continue;
         }
@@ -1902,7 +1903,8 @@ export class Interpreter implements Engine {
       pc = this.#find(core);
       if (pc < 0) return this.#exit;
       page = this.#page!;
-      if (page === from && !from.stale && !page.crossing.has(lo & 0xfff)) page.words[tail + 3] = pc;
+      if (page === from && page.mayLink && !from.stale && !page.crossing.has(lo & 0xfff))
+        page.words[tail + 3] = pc;
       code = page.words;
     }
   }
@@ -1957,7 +1959,7 @@ export class Interpreter implements Engine {
   /** Code outside RAM reads as all ones. */
   #findNothing(core: Core): number {
     const pc = pcOf(core);
-    const page = new CodePage(0, pc.lo & -4096, pc.hi, false);
+    const page = new CodePage(0, pc.lo & -4096, pc.hi, false, false);
     this.#crossBytes.fill(0xff, 0, CROSS_BYTES);
     const block = this.#frontend.lift(pc, this.#crossBytes, 0, CROSS_BYTES, ONE_INSTRUCTION);
     if (block === null) throw new Error("Interpreter: an instruction longer than the longest");
@@ -2015,7 +2017,9 @@ export class Interpreter implements Engine {
     for (const at of page.links) page.words[at] = -1;
     if (page !== this.#page || this.#at < 0) return;
     const next = page.markIndex(this.#at) + 1;
-    if (next < page.marks && page.markRetired[next] !== 0) page.words[page.markAt[next]!] = PACKED.STALE;
+    if (next >= page.marks || page.markRetired[next] === 0) return;
+    page.words[page.markAt[next]!] = PACKED.STALE;
+    page.isPatched = true;
   }
 
   /** An access stopped: suspended, or faulted at its instruction. */

@@ -583,6 +583,6 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 }
 
 function restoreMap(map: Map<number, number>, entries: readonly (readonly [number, number])[]): void {
-  map.clear();
+  if (map.size !== 0) map.clear();
   for (const [key, count] of entries) map.set(key, count);
 }

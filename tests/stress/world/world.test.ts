@@ -53,6 +53,19 @@ describe("a world", () => {
     expect(world.run(new RandomWalk(9), { seed: 9 }).traceHash).toBe(before);
   });
 
+  it.each(["asid-rollover", "cow-vs-discard", "dirty-vs-mprotect"])(
+    "takes no notice of which code was decoded before, whatever the TLB drops: %s",
+    (name) => {
+      const adversarial = worldOf(name, { tlb: "adversarial" });
+      const run = (seed: number): string => {
+        const strategy = new Pct({ seed, depth: 3, steps: 200, agents: 16 });
+        return adversarial.run(strategy, { seed }).traceHash;
+      };
+      const first = [1, 3, 128].map(run);
+      expect([1, 3, 128, 1, 128, 3, 3].map(run)).toEqual([0, 1, 2, 0, 2, 1, 1].map((at) => first[at]));
+    },
+  );
+
   it("is the same with watchers and without the oracle", () => {
     const bare = worldOf("fault-vs-munmap", {
       withoutParts: ["structure", "lifetime", "translations", "witness", "races"],
