@@ -45,6 +45,9 @@ const FLAG_FETCH = 0x100;
 /** Structures whose end a race may be about. */
 const CACHES: ReadonlySet<string> = new Set(["vm_area_struct", "anon_vma", "anon_vma_chain", "mm_struct"]);
 
+/** Invalidations that name an address. */
+const PAGE_SCOPES: ReadonlySet<string> = new Set(["INVLPG", "#PF", "VAE1", "VALE1", "VAAE1", "VAALE1"]);
+
 export class StoryRecorder implements TraceSink {
   readonly observer: Partial<KernelObserver>;
   readonly #machine: Machine;
@@ -132,7 +135,7 @@ export class StoryRecorder implements TraceSink {
     else if (name === "trap") this.#trap(core, time, a);
     else if (name.startsWith("invalidate:")) {
       const scope = name.slice(11);
-      const isPage = scope === "INVLPG" || scope === "#PF";
+      const isPage = PAGE_SCOPES.has(scope);
       const page = isPage ? (a >>> 12) + (b >>> 0) * 0x10_0000 : -1;
       const what =
         scope === "CR3" ? `CR3 load drops tag ${a & 0xfff}` : `${scope}${isPage ? ` ${hex(a, b)}` : ""}`;
