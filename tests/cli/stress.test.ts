@@ -82,6 +82,17 @@ describe("faultline stress", () => {
     expect(events(other)).not.toBe(events(first));
   });
 
+  it("runs scenarios on each architecture, and a variant where its step is", async () => {
+    const both = await stress("two-copies --arch all --mm classic --runs 5 --jobs 1", "both");
+    expect(both.status).toBe(undefined);
+    for (const machine of ["x86-64-small", "aarch64-small"])
+      expect(both.stdout).toMatch(new RegExp(`^two-copies +${machine} +classic +5 `, "m"));
+    const one = await stress("two-copies --arch all --mm spf-mm+early-ack --runs 1 --jobs 1", "one");
+    expect(one.stdout).not.toContain("aarch64");
+    const named = await stress("two-copies --machine aarch64-stress --mm classic --runs 5 --jobs 1", "named");
+    expect(named.stdout).toMatch(/^two-copies +aarch64-stress +classic +5 /m);
+  });
+
   it("stops at the first finding with --fail-fast", async () => {
     const { status, stdout } = await stress(`${BROKEN} --runs 5000 --fail-fast`, "fast");
     expect(status).toBe(125);
@@ -285,7 +296,7 @@ describe("faultline list", () => {
   it("names every scenario with its cores, tasks and races", async () => {
     const { status, stdout } = await commandLine(["list", "scenarios"]);
     expect(status).toBe(undefined);
-    expect(stdout).toMatch(/^name +cores +tasks +races +description$/m);
+    expect(stdout).toMatch(/^name +cores +tasks +races +on +description$/m);
     expect(stdout).toMatch(/^fault-vs-munmap +2 +2 +.*A01/m);
     const { stdout: json } = await commandLine(["list", "scenarios", "--json"]);
     const listed = JSON.parse(json) as { name: string; cores: number }[];
