@@ -77,15 +77,15 @@ export function* mremap(k: Context, request: RemapRequest): Work<number> {
     target: pageOf(request.newLo, request.newHi),
   };
   const isPlaced = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
-  if (k.point(COST_ACCESS)) yield;
   const invalid = checkRequest(k, request, remap, isPlaced);
   if (invalid !== 0) return invalid;
   const error = yield* mmapWriteLockKillable(k, mm);
   if (error !== 0) return error;
   const vma = lookup(k, mm, remap.start);
-  if (vma === NULL) {
+  const isFull = isPlaced && !hasRoomToSplit(k, mm);
+  if (isFull || vma === NULL) {
     yield* mmapWriteUnlock(k, mm);
-    return -EFAULT;
+    return isFull ? -ENOMEM : -EFAULT;
   }
   if (!isPlaced && remap.oldPages >= remap.newPages) return yield* shrink(k, remap);
   const result = isPlaced ? yield* remapTo(k, remap, vma) : yield* grow(k, remap, vma);
@@ -98,7 +98,7 @@ function alignedPages(lo: number, hi: number): number {
   return pagesOfBytes(lo, hi) % 2 ** 52;
 }
 
-/** check_mremap_params(): 0, -EINVAL or -ENOMEM. @param isPlaced a new address is given, if only as a hint */
+/** check_mremap_params() without its look at map_count: 0 or -EINVAL. @param isPlaced a new address is given, if only as a hint */
 function checkRequest(k: Context, request: RemapRequest, remap: Remap, isPlaced: boolean): number {
   const { flags, start, oldPages, newPages, target } = remap;
   const limit = memoryOf(k).mmu.taskSizeMax;
@@ -109,9 +109,15 @@ function checkRequest(k: Context, request: RemapRequest, remap: Remap, isPlaced:
   if ((request.newLo & 0xfff) !== 0 || target > limit - newPages) return -EINVAL;
   if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldPages !== newPages) return -EINVAL;
-  if (start + oldPages > target && target + newPages > start) return -EINVAL;
-  // Both ranges may have to be split in three, and there must be room for that once they are unmapped.
-  return mmMapCount.get(k.ram, remap.mm) + 2 >= MAX_MAP_COUNT - 3 ? -ENOMEM : 0;
+  return start + oldPages > target && target + newPages > start ? -EINVAL : 0;
+}
+
+/**
+ * Both ranges may have to be split in three, and there must be room for that once they are unmapped. Linux since 6.15 looks
+ * at the count with its other checks, before it takes the lock: a data race with whoever links a VMA. Locks: mmap_lock.
+ */
+function hasRoomToSplit(k: Context, mm: KPtr): boolean {
+  return mmMapCount.get(k.ram, mm) + 2 < MAX_MAP_COUNT - 3;
 }
 
 function lookup(k: Context, mm: KPtr, page: number): KPtr {
