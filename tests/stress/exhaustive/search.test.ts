@@ -78,6 +78,17 @@ describe("a search", () => {
     expect(again.traceHash).toBe(result!.traceHash);
   });
 
+  it.each([
+    ["an acknowledgement before the flush", "load-vs-free-tables", "early-ack", "I3"],
+    ["a lost dirty bit", "dirty-vs-mprotect", "C18", "I5"],
+    ["a table allocated without the lock", "fault-without-table", "A10", "I13"],
+  ])("finds %s: %s, %s", (_what, name, variant, invariant) => {
+    const search = new ExhaustiveSearch(optionsOf(name, { design: `spf-mm+${variant}` }));
+    let result = search.next();
+    while (result !== null && result.judgement === null) result = search.next();
+    expect(result?.judgement?.invariant).toBe(invariant);
+  });
+
   it("does not find it without preemptions", () => {
     const search = new ExhaustiveSearch(
       optionsOf("fault-vs-munmap", { design: "spf-mm+A01", preemptions: 0 }),
