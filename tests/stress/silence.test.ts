@@ -2,13 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { listDesigns } from "../../kernel/index.ts";
 import { type CampaignPlan, openUnit } from "../../stress/campaign/index.ts";
-import { scenarioMachine, scenarios } from "../../stress/scenarios/index.ts";
+import { SCENARIO_ARCHITECTURES, scenarioMachine, scenarios } from "../../stress/scenarios/index.ts";
 
 const RUNS = 20;
 
-describe.each(scenarios())("$name", (scenario) => {
-  const { name } = scenario;
-  const machine = scenarioMachine("x86-64", scenario);
+const cases = SCENARIO_ARCHITECTURES.flatMap((arch) =>
+  scenarios().map((scenario) => ({ name: scenario.name, machine: scenarioMachine(arch, scenario) })),
+);
+
+describe.each(cases)("$name on $machine", ({ name, machine }) => {
   it.each(listDesigns().map((design) => design.name))("under %s breaks nothing", (design) => {
     const unit = { scenario: name, machine, design };
     for (const scheduler of ["pct", "random"] as const) {
