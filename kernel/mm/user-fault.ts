@@ -60,7 +60,7 @@ export function* userAddressFault(
     const { design } = m;
     if (k.point(COST_ACCESS)) yield;
     design.startAttempt(f);
-    while (!design.advanceAttempt(k, f)) yield;
+    while (!design.attempt(k, f)) yield;
     const result = design.endAttempt(k, f, yield* design.commitAttempt(k, f));
     if (result === 0) return;
     if (result !== NOT_ATTEMPTED && (yield* endAttempt(k, m, frame, f, result, ends))) return;

@@ -30,7 +30,7 @@ export abstract class FaultDesign {
   abstract readonly summary: string;
 
   /**
-   * Faults try without mmap_lock first: a point, startAttempt(), advanceAttempt() until it is through, commitAttempt(),
+   * Faults try without mmap_lock first: a point, startAttempt(), attempt() until it is through, commitAttempt(),
    * endAttempt(). `f` has mm, address, flags and archError. The result is VM_FAULT_* of the fault core, ABORTED or
    * NOT_ATTEMPTED; the last two and VM_FAULT_RETRY mean to take mmap_lock.
    */
@@ -43,7 +43,7 @@ export abstract class FaultDesign {
    * What comes before the fault core, as far as no point gives way. Plain, as a chain of generators costs at every yield.
    * @returns false: yield, and call again
    */
-  advanceAttempt(_k: Context, _f: FaultState): boolean {
+  attempt(_k: Context, _f: FaultState): boolean {
     return true;
   }
 

@@ -92,7 +92,7 @@ export class SpfMm extends FaultDesign {
   }
 
   /** Makes one access after another, each preceded by a point. @hot */
-  override advanceAttempt(k: Context, f: FaultState): boolean {
+  override attempt(k: Context, f: FaultState): boolean {
     const { ram, cpu } = k;
     let { step } = f;
     do {

@@ -94,7 +94,7 @@ class Scene {
   /** Everything of an attempt before the fault core, its gate left out. */
   *advanced(f: FaultState): Work {
     f.step = BEGIN;
-    while (!this.spf.advanceAttempt(this.k, f)) yield;
+    while (!this.spf.attempt(this.k, f)) yield;
   }
 }
 

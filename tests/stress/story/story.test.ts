@@ -89,7 +89,7 @@ const RACES: readonly {
   {
     scenario: "fault-vs-reused-vma",
     design: "spf-mm+A14",
-    seen: [/write fault at/, />1 .*frees vm_area_struct (\w+)/, />2 .*lookup: reads FREED vm_area_struct/],
+    seen: [/write fault at/, />1 .*frees vm_area_struct (\w+)/, />2 .*attempt: reads FREED vm_area_struct/],
   },
 ];
 

@@ -45,13 +45,13 @@ export function duel(options: Duel): Violation[] {
   let ready = false;
   let attempting = false;
   let writer = 0;
-  const { advanceAttempt } = design;
-  design.advanceAttempt = (k, f) => {
+  const { attempt } = design;
+  design.attempt = (k, f) => {
     if (ready && !attempting) {
       attempting = true;
       scheduler!.favourAfter(points, k.cpu.id, writer);
     }
-    return advanceAttempt.call(design, k, f);
+    return attempt.call(design, k, f);
   };
   machine.run(
     function* (k) {
