@@ -11,7 +11,7 @@
  *              some schedule: for the others it makes no difference. No other core touches the place, so it decides
  *              where the core's interrupts land and nothing else
  *     holding  one for each core: changed by its invalidations, looked at where frames and tables are freed and where
- *              calls return, since the oracle asks there what cores may still hold
+ *              calls that flushed return, since the oracle asks there what cores may still hold
  *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
  *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
  *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
@@ -99,6 +99,8 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   readonly #interrupted: (Interrupted | null)[] = [];
   /** Places of the pages whose entries change, without the core. */
   readonly #changing: Set<number> = new Set();
+  /** Who has flushed since its call began. */
+  readonly #flushing: Set<Context> = new Set();
   /** Tables are freed in some schedule. */
   #tablesGo = false;
 
@@ -126,7 +128,10 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
         this.#touch(this.#use + frame, 1);
         this.#holdingsMatter();
       },
-      syscallExit: () => this.#holdingsMatter(),
+      flushBegin: (k) => this.#flushing.add(k),
+      syscallExit: (k) => {
+        if (this.#flushing.delete(k)) this.#holdingsMatter();
+      },
       rcuPolled: () => this.#rcuPolled(),
       rcuQuiescent: (cpu) => this.#quiescent(cpu),
       rcuQueued: () => this.#rcuQueued(),
@@ -158,6 +163,7 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
 
   begun(): void {
     const { cores } = this.#machine;
+    this.#flushing.clear();
     for (const core of cores) {
       this.#note(core);
       this.#interrupted[core.id] = null;
