@@ -86,7 +86,7 @@ describe("the manifest of scenarios", () => {
   it.each(all)("describes $name in one line, with races, rows and invariants that exist", (scenario) => {
     expect(scenario.description).toMatch(/^[a-zA-Z].{15,100}$/);
     for (const race of scenario.races) {
-      if (!NAMED_RACES.includes(race)) expect(race).toMatch(/^[ABC][0-3][0-9](-[a-z]+)?$/);
+      if (!NAMED_RACES.includes(race)) expect(race).toMatch(/^[ABC][0-3][0-9][a-d]?(-[a-z]+)?$/);
     }
     for (const row of scenario.litmus) expect(Number(row)).toBeGreaterThanOrEqual(67);
     for (const invariant of scenario.invariants) expect(invariant).toMatch(/^I([1-9]|1[0-5])$/);
