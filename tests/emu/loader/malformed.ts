@@ -60,7 +60,7 @@ function headers(): Malformed[] {
     ...field("type", [0, 1, 4, 5, 0xfe00, 0xffff], /e_type: .*not a program/),
     ...field(
       "machine",
-      [0, 2, 3, 8, 20, 21, 22, 40, 43, 183, 243, 258, 0xffff],
+      [0, 2, 3, 8, 20, 21, 22, 40, 43, 243, 258, 0xffff],
       /e_machine: the program is for/,
     ),
     ...field("ehsize", [0, 52, 63, 65, 0xffff], /e_ehsize/),
