@@ -2,8 +2,6 @@
  * `faultline demo`, which `npm start` runs: on a machine of each architecture one boot log, then every demo program under
  * every fault design, what each wrote, and a table that compares architectures and designs.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import type { Argv, CommandModule } from "yargs";
 import { listDesigns, selectDesign, unreachableEvents } from "../../../kernel/index.ts";
 import type { MachineModel } from "../../machines/model.ts";
@@ -47,9 +45,6 @@ interface DesignRun {
 const ALL = "all";
 /** Exit status if a program did not do what it should. */
 const STATUS_FAILED = 1;
-/** Exit statuses after SIGINT and SIGTERM. */
-const STATUS_INTERRUPTED = 130;
-const STATUS_TERMINATED = 143;
 
 export const demoCommand: CommandModule<object, DemoArguments> = {
   command: "demo",
@@ -75,38 +70,15 @@ async function demo(args: DemoArguments): Promise<void> {
   const designs = args.mm === ALL ? known : [oneDesign(args.mm)];
   for (const model of models) sessionOptions({ ...args, mm: designs[0]!.name }, model);
   const trace = openTrace(args.trace);
-  const tell = args.json ? () => {} : say;
-  // A trace is one file, in the order of the runs; else every architecture but the first has a process of its own.
-  const [here, elsewhere] = trace === null ? [models.slice(0, 1), models.slice(1)] : [models, []];
-  const children = new AbortController();
-  const others = elsewhere.map((model) => performElsewhere(model, children.signal));
-  // Awaited below; what goes wrong earlier waits for that.
-  for (const other of others) other.catch(() => {});
-  const stages: Performed[] = [];
-  for (const model of here) {
-    const performed = await performAll(new Stage(args, model, trace), designs, tell);
-    stages.push(performed);
-    if (performed.signalStatus !== null) break;
-  }
-  const isInterrupted = stages.some(({ signalStatus }) => signalStatus !== null);
-  if (isInterrupted) children.abort();
-  for (const other of isInterrupted ? [] : others) {
-    const performed = await other;
-    for (const [i, run] of performed.runs.entries()) {
-      const heading = headingOf(run.arch, designs[i]!);
-      for (const line of [...(i === 0 ? performed.bootLog : []), heading]) tell(line);
-      for (const line of run.programs.flatMap(programLines)) tell(line);
-    }
-    tell("");
-    stages.push(performed);
-  }
-  const interrupted = stages.find(({ signalStatus }) => signalStatus !== null);
-  if (interrupted !== undefined) {
+  const stages = models.map((model) => new Stage(args, model, trace));
+  const runs: DesignRun[] = [];
+  for (const stage of stages) {
+    runs.push(...(await performAll(stage, designs, args.json ? () => {} : say)));
+    if (stage.signalStatus === null) continue;
     process.stderr.write("faultline: interrupted\n");
-    process.exitCode = reportTrace(trace, interrupted.signalStatus!);
+    process.exitCode = reportTrace(trace, stage.signalStatus);
     return;
   }
-  const runs = stages.flatMap((stage) => stage.runs);
   const failed = runs.flatMap(({ arch, design, programs: all }) =>
     all.filter((run) => !run.ok).map((run) => ({ ...run, where: `${arch}, ${design}` })),
   );
@@ -133,86 +105,36 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** What happened on the machine of one architecture. */
-interface Performed {
-  readonly model: MachineModel;
-  /** Log of the first boot. */
-  readonly bootLog: readonly string[];
-  readonly runs: readonly DesignRun[];
-  /** Exit status that a signal calls for. */
-  readonly signalStatus: number | null;
-}
-
-function headingOf(arch: string, { name, description }: Design): string {
-  return `\n${bold(`${arch}, ${name}: ${description}`)}`;
-}
-
 /** Every demo program under every design on one machine, up to the end or to a signal. */
 async function performAll(
   stage: Stage,
   designs: readonly Design[],
   tell: (line: string) => void,
-): Promise<Performed> {
-  const { model } = stage;
+): Promise<DesignRun[]> {
   const runs: DesignRun[] = [];
-  for (const design of designs) {
+  for (const { name, description } of designs) {
     const done: ProgramRun[] = [];
     for (const program of programs().filter((each) => each.demo)) {
-      const run = await stage.perform(design.name, program);
-      const { bootLog, signalStatus } = stage;
-      if (signalStatus !== null) return { model, bootLog, runs, signalStatus };
-      if (runs.length === 0 && done.length === 0) for (const line of bootLog) tell(line);
-      if (done.length === 0) tell(headingOf(model.arch, design));
+      const run = await stage.perform(name, program);
+      if (stage.signalStatus !== null) return runs;
+      if (runs.length === 0 && done.length === 0) for (const line of stage.bootLog) tell(line);
+      if (done.length === 0) tell(`\n${bold(`${stage.model.arch}, ${name}: ${description}`)}`);
       for (const line of programLines(run)) tell(line);
       done.push(run);
     }
     const totals = totalsOf(done.map((run) => run.statistics));
-    runs.push({ arch: model.arch, design: design.name, programs: done, totals });
+    runs.push({ arch: stage.model.arch, design: name, programs: done, totals });
   }
   tell("");
-  return { model, bootLog: stage.bootLog, runs, signalStatus: null };
-}
-
-/**
- * The same in a process of its own, with the options of this one. @throws Error if the process gives no result
- */
-async function performElsewhere(model: MachineModel, abort: AbortSignal): Promise<Performed> {
-  const [script, ...options] = process.argv.slice(1);
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, script!, ...options, "--arch", model.arch, "--json"],
-    { stdio: ["ignore", "pipe", "inherit"], signal: abort },
-  );
-  const parts: Buffer[] = [];
-  child.stdout.on("data", (bytes: Buffer) => parts.push(bytes));
-  const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
-  const text = Buffer.concat(parts).toString("utf8");
-  if (signal !== null || status === STATUS_INTERRUPTED || status === STATUS_TERMINATED) {
-    const signalStatus =
-      signal === "SIGTERM" || status === STATUS_TERMINATED ? STATUS_TERMINATED : STATUS_INTERRUPTED;
-    return { model, bootLog: [], runs: [], signalStatus };
-  }
-  if (text === "") throw new Error(`the demo of ${model.arch} ended with status ${status} and no result`);
-  const { machines, designs } = JSON.parse(text) as Summary;
-  return { model, bootLog: machines[0]!.bootLog, runs: designs, signalStatus: null };
-}
-
-/** What `--json` prints, as far as another process reads it. */
-interface Summary {
-  readonly machines: readonly {
-    readonly name: string;
-    readonly arch: string;
-    readonly bootLog: readonly string[];
-  }[];
-  readonly designs: readonly DesignRun[];
+  return runs;
 }
 
 function summary(
   args: DemoArguments,
-  stages: readonly Performed[],
+  stages: readonly Stage[],
   designs: readonly DesignRun[],
   status: number,
-): Summary & Record<string, unknown> {
+): object {
   return {
     machines: stages.map(({ model, bootLog }) => ({ name: model.name, arch: model.arch, bootLog })),
     cpus: args.cpus,
