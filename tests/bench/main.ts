@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: speed and size on this host, as a table and as JSON.
  */
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { type Cell, formatTable } from "../../emu/cli/table.ts";
@@ -22,19 +23,39 @@ const { values } = processArguments({
   options: {
     json: { kind: "text", byDefault: "", describe: "file for the JSON, which is printed otherwise" },
     only: { kind: "text", byDefault: "", describe: "only measurements whose name begins so" },
+    row: { kind: "text", byDefault: "", describe: "this measurement alone, in this process, as JSON" },
   },
 });
+const single = ALL.find((each) => each.name === values.row);
+if (single !== undefined) {
+  console.log(JSON.stringify(await take(single)));
+  process.exit();
+}
 const chosen = ALL.filter((each) => each.name.startsWith(values.only));
 if (chosen.length === 0) {
   const names = ALL.map((each) => each.name).join(", ");
   endOnUserError(new UserError("no measurement begins so", `--only ${values.only}`, `choose from ${names}`));
 }
 
+/**
+ * One measurement in a process of its own: what the host's compiler has learnt from another one, above all from another
+ * architecture, makes code slower that has only ever seen one in practice.
+ */
+function takeApart(name: string): Row {
+  const script = process.argv[1]!;
+  const child = spawnSync(process.execPath, [...process.execArgv, script, "--row", name], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (child.status !== 0) throw new Error(`the measurement ${name} ended with status ${child.status}`);
+  return JSON.parse(child.stdout) as Row;
+}
+
 const progress = new Progress();
 const rows: Row[] = [];
 for (const measurement of chosen) {
   progress.show(() => measurement.what);
-  rows.push(await take(measurement));
+  rows.push(takeApart(measurement.name));
 }
 progress.clear();
 
