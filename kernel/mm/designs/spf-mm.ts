@@ -54,7 +54,11 @@ const VMA_COPY_OFFSET = 1024;
 /** Most that the points of pteMapLock() cost. */
 const MAP_LOCK_CYCLES: number = COST_PTE + COST_LOCK + 2 * COST_ACCESS + 2 * COST_IRQ_MASK;
 
-/** Accesses of an attempt, by what is accessed; those of the lookup are made under RCU. */
+/**
+ * Accesses of an attempt, by what is accessed. Those of the lookup, ROOT to COPY, are made under RCU: it may miss a VMA
+ * while a writer rotates the tree, may find one that a writer is freeing, and a writer may come between any two words of
+ * the copy. Nothing is believed before VALIDATE. The walk allocates no table, as nobody would free it after free_pgtables().
+ */
 const GATE = 0;
 export const BEGIN = 1;
 const ROOT = 2;

@@ -10,11 +10,12 @@
  * enumerated, because nothing depends on it: translations that no thread changes; a fill in the middle of the same
  * address's walk; two different copies of one translation in the first and second level.
  */
+
 import { Machine } from "../../../emu/machine.ts";
-import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
 import type { Aarch64Core } from "../../../emu/traps/aarch64/index.ts";
 import { FETCH, FRAME_WATCHED, READ } from "../../../mmu/index.ts";
 import type { LitmusMachine } from "../explore.ts";
+import { NO_SCHEDULER } from "../no-scheduler.ts";
 import type { WitnessStep } from "../result.ts";
 import { type Enumeration, planSpeculation, type Speculation } from "../speculation.ts";
 import { type Atom, coresOf, type LitmusTest, type LitmusVariant } from "../test.ts";
@@ -37,15 +38,6 @@ const PER_CORE: number = REFILL + 16 * VARIANTS;
 const MARKS = { accessed: "af", dirty: "db" };
 /** Lookup levels 0 to 3 are levels 4 to 1 of a litmus test. */
 const LEVELS = 4;
-
-/** The explorer decides who runs; nobody asks a scheduler. */
-const NO_SCHEDULER: CoreScheduler = {
-  name: "litmus",
-  next: () => null,
-  pointReached: () => false,
-  save: () => null,
-  restore: () => {},
-};
 
 export class Aarch64LitmusWorld implements LitmusMachine {
   readonly machine: Machine;

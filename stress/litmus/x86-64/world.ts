@@ -8,11 +8,12 @@
  * Not enumerated, because nothing depends on it: translations that no thread changes; a fill in the middle of the same
  * address's walk (the walk's own fill follows); two different copies of one translation in the first and second level.
  */
+
 import { Machine } from "../../../emu/machine.ts";
-import type { CoreScheduler } from "../../../emu/schedulers/index.ts";
 import type { X86Core } from "../../../emu/traps/x86-64/index.ts";
 import { DONE, FETCH, SUPERVISOR, WRITE } from "../../../mmu/index.ts";
 import type { LitmusMachine } from "../explore.ts";
+import { NO_SCHEDULER } from "../no-scheduler.ts";
 import type { WitnessStep } from "../result.ts";
 import { type Enumeration, planSpeculation, type Speculation } from "../speculation.ts";
 import { type Atom, coresOf, type LitmusTest } from "../test.ts";
@@ -34,15 +35,6 @@ const PER_CORE: number = REFILL + 16 * VARIANTS;
 
 const MARKS = { accessed: "A", dirty: "D" };
 const DIRECT_HI: number = Number(BigInt.asIntN(32, DIRECT_MAP >> 32n));
-
-/** The explorer decides who runs; nobody asks a scheduler. */
-const NO_SCHEDULER: CoreScheduler = {
-  name: "litmus",
-  next: () => null,
-  pointReached: () => false,
-  save: () => null,
-  restore: () => {},
-};
 
 export class X86LitmusWorld implements LitmusMachine {
   readonly machine: Machine;

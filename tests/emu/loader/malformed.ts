@@ -58,11 +58,7 @@ function headers(): Malformed[] {
     ...field("identVersion", [0, 2, 255], /EI_VERSION: unknown ELF version/),
     ...field("version", [0, 2, 0xffffffff], /e_version: unknown ELF version/),
     ...field("type", [0, 1, 4, 5, 0xfe00, 0xffff], /e_type: .*not a program/),
-    ...field(
-      "machine",
-      [0, 2, 3, 8, 20, 21, 22, 40, 43, 243, 258, 0xffff],
-      /e_machine: the program is for/,
-    ),
+    ...field("machine", [0, 2, 3, 8, 20, 21, 22, 40, 43, 243, 258, 0xffff], /e_machine: the program is for/),
     ...field("ehsize", [0, 52, 63, 65, 0xffff], /e_ehsize/),
     ...field("phentsize", [0, 32, 55, 57, 0xffff], /e_phentsize/),
     ...field("phnum", [0], /no program headers/),

@@ -222,7 +222,8 @@ const HANDLER = [
 
 describe("the assembler", () => {
   const isThere = spawnSync("aarch64-linux-gnu-as", ["--version"]).status === 0;
-  it.skipIf(!isThere)("encodes as GNU as does", () => {
+  const why = isThere ? "" : " (skipped: no aarch64-linux-gnu-as here)";
+  it.skipIf(!isThere)(`encodes as GNU as does${why}`, () => {
     const folder = mkdtempSync(join(tmpdir(), "litmus-as-"));
     const [source, object, binary] = ["a.s", "a.o", "a.bin"].map((name) => join(folder, name));
     const lines = [...ENCODINGS.map(([text]) => text), ...HANDLER];

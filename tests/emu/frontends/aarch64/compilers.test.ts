@@ -54,7 +54,8 @@ function failures(code: Uint8Array): string[] {
 
 describe.each(COMPILERS)("%s", (...compiler) => {
   const ready = isPresent(compiler) && isPresent(["aarch64-linux-gnu-objcopy"]);
-  test.skipIf(!ready).each(TARGETS)("-march=%s: every instruction executes", (target) => {
+  const why = ready ? "" : " (skipped: not installed here)";
+  test.skipIf(!ready).each(TARGETS)(`-march=%s: every instruction executes${why}`, (target) => {
     for (const level of LEVELS) {
       const code = compile(compiler, target, level);
       expect(code.length).toBeGreaterThan(1000);

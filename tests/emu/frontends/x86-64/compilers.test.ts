@@ -39,7 +39,8 @@ function failures(code: Uint8Array): string[] {
 
 describe.each(["gcc", "clang"])("%s", (compiler) => {
   const ready = isPresent(compiler) && isPresent("objcopy");
-  test.skipIf(!ready).each(TARGETS)("-march=%s: every instruction executes", (target) => {
+  const why = ready ? "" : " (skipped: not installed here)";
+  test.skipIf(!ready).each(TARGETS)(`-march=%s: every instruction executes${why}`, (target) => {
     for (const level of LEVELS) {
       const code = compile(compiler, target, level);
       expect(code.length).toBeGreaterThan(1000);

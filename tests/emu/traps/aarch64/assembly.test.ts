@@ -8,7 +8,9 @@ import { expect, test } from "vitest";
 const PREFIX = "aarch64-linux-gnu-";
 const isInstalled = spawnSync(`${PREFIX}as`, ["--version"]).status === 0;
 
-test.skipIf(!isInstalled)("GNU as assembles each line to the recorded word", () => {
+const why = isInstalled ? "" : ` (skipped: no ${PREFIX}as here)`;
+
+test.skipIf(!isInstalled)(`GNU as assembles each line to the recorded word${why}`, () => {
   const lines = readFileSync(join(import.meta.dirname, "assembly.txt"), "utf8")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
