@@ -14,5 +14,10 @@ export default {
   },
   platform: "node",
   external: ["bytebuffer", "yargs", "yargs/helpers"],
-  output: { dir: "dist/bundle", entryFileNames: "[name].js", chunkFileNames: "[name]-chunk.js" },
+  output: {
+    dir: "dist/bundle",
+    cleanDir: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-chunk.js",
+  },
 };
