@@ -8,11 +8,12 @@
  * check: I1 I2
  *
  * Each load is the first one of its page, so each faults and walks. A table may be freed only when no walk that
- * has found it is still going on, whether or not there is memory to note that it is to be freed.
+ * has found it is still going on, whether or not there is memory to note that it is to be freed. One table goes: a
+ * page that stays keeps the one above it.
  */
 #include "scenario.h"
 
-#define PAGES 8
+#define PAGES 4
 
 static void walk(void)
 {
@@ -32,6 +33,7 @@ SCENARIO_THREADS({walk, 0}, {unmap, 1});
 void setup(void)
 {
 	provide(0, PAGES, 0);
+	provide(TABLE_PAGES, 1, 1);
 	*WORD(0) = 1;
 }
 
