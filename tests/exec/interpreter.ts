@@ -198,6 +198,9 @@ class SceneCore extends Core {
     const wide = (lo: number, hi: number): string => hex((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0));
     this.#end("helper", helper, wide(aLo, aHi), wide(bLo, bHi));
   }
+  entersAtOnce(): boolean {
+    return false;
+  }
   interruptDeliverable(): boolean {
     return false;
   }

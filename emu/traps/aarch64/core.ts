@@ -591,6 +591,20 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.#domain.sendEvent();
   }
 
+  /** UDF #0 in kernel text. @hot */
+  protected entersAtOnce(): boolean {
+    const words = this.state;
+    const pcLo = words[PC];
+    const pcHi = words[PC + 1];
+    const pa = this.fastFetch(pcLo, pcHi);
+    if (pa < 0 || (pa & 3) !== 0 || !this.#isKernelText(pa >>> 12) || this.ram.i32[pa >>> 2] !== 0) return false;
+    this.retired++;
+    this.clock++;
+    words[PC] = pcLo + 4;
+    this.enterKernel(pcLo, pcHi);
+    return true;
+  }
+
   enterKernel(pcLo: number, pcHi: number): void {
     const stub = stubAt(this.mmu, pcLo, pcHi, this.#isKernelText);
     this.phase = "kernel";

@@ -475,6 +475,23 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     this.phase = "halted";
   }
 
+  /** UD2 in kernel text. @hot */
+  protected entersAtOnce(): boolean {
+    const words = this.state;
+    const pcLo = words[PC];
+    const pcHi = words[PC + 1];
+    const pa = this.fastFetch(pcLo, pcHi);
+    if (pa < 0 || !this.#isKernelText(pa >>> 12) || this.ram.u8[pa] !== 0x0f || this.ram.u8[pa + 1] !== 0x0b) {
+      return false;
+    }
+    this.retired++;
+    this.clock++;
+    words[PC] = pcLo + 2;
+    this.#boundary.dropResume();
+    this.enterKernel(pcLo, pcHi);
+    return true;
+  }
+
   enterKernel(pcLo: number, pcHi: number): void {
     const stub = stubAt(this.mmu, pcLo, pcHi, this.#isKernelText);
     this.phase = "kernel";
