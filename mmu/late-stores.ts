@@ -6,14 +6,18 @@
  *
  * What the model permits, all of which the manual does: a walk sees the old value of a slot until
  *   - the scheduler makes the store visible, to every walker at once (stores are multi-copy atomic; those of one core
- *     become visible in their order), or
+ *     become visible in their order, and with one all that are before it in that order or in its slot's), or
  *   - a barrier of any core completes: it stands for the stores that its core made or has observed, and which it has
  *     observed is not followed, or
  *   - a barrier of loads alone completes: it stands for the stores of others that its core has observed, or
  *   - an invalidation that another core has broadcast takes effect at the storing core: accesses that the core made
  *     before it are in order with it, and so are stores before them, as data accesses are sequentially consistent, or
- *   - the walking core synchronises its context (ISB, exception entry and return): if what came before has told it of the
- *     store, its walk must see it, and whether it has is not followed either.
+ *   - the walking core, another one than the storing core, synchronises its context (ISB, exception entry and return): if
+ *     what came before has told it of the store, its walk must see it, and whether it has is not followed either. Once it
+ *     has walked there, or broadcasts an invalidation, everybody must, or
+ *   - a barrier of the non-shareable domain on the storing core, for its own walks alone.
+ * Of its own stores an ISB tells a core nothing: the manual wants a DSB. Exception entry, return, and the load of a root do:
+ * a simplification, without which every fault might be taken again on return (as Linux says of update_mmu_cache() on arm64).
  * Hardware updates of an entry are atomic and work on what memory holds; with them earlier stores to it are visible.
  * What the manual permits beyond that needs walks that start before earlier instructions: not modelled.
  *
@@ -27,10 +31,12 @@ import { FRAME_WATCHED, type PhysicalMemory } from "./memory.ts";
 export const MAX_LATE_STORES = 16;
 
 const COUNT = 0;
-/** Time of the last synchronisation of the core's context. */
+/** Stores of others up to this time are visible to this core's walks. */
 const SYNCHRONISED = 1;
 /** Of the first core: time, which is the number of late stores so far. */
 const TIME = 2;
+/** Its own stores up to this time are. */
+const OWN_SYNCHRONISED = 3;
 const ENTRIES = 4;
 const ENTRY_WORDS = 4;
 /** Word index of the slot in RAM, what it held, and when. */
@@ -63,9 +69,12 @@ export class LateStoreBus {
     for (const member of this.members) member.complete();
   }
 
-  /** Every store so far to a slot, by word index, is visible. */
-  completeSlot(slot: number): void {
-    for (const member of this.members) member.forget(slot, Number.POSITIVE_INFINITY);
+  /** Every store up to a time to a slot, by word index, is visible, and with each what its core stored before. */
+  completeSlot(slot: number, until: number = Number.POSITIVE_INFINITY): void {
+    for (const member of this.members) {
+      const index = member.lastTo(slot, until);
+      for (let left = index; left >= 0; left--) member.completeFirst();
+    }
   }
 
   /** The time of the next store. */
@@ -114,22 +123,56 @@ export class LateStores {
   }
 
   /** A walker of this core reads a slot, by word index: true: it sees an old value, which `lo` and `hi` hold. */
-  find(slot: number): boolean {
+  read(slot: number): boolean {
     const synchronised = this.words[this.base + SYNCHRONISED]!;
     const { members } = this.#bus;
+    for (let core = 0; core < members.length; core++) {
+      const member = members[core]!;
+      if (member === this || member.count === 0) continue;
+      const index = member.lastTo(slot, synchronised);
+      if (index >= 0) this.#bus.completeSlot(slot, member.timeOf(index));
+    }
+    return this.find(slot);
+  }
+
+  /** What read() would answer, for whoever looks on. */
+  find(slot: number): boolean {
+    const { members } = this.#bus;
+    let visible = 0;
+    for (let core = 0; core < members.length; core++) {
+      const member = members[core]!;
+      if (member.count === 0) continue;
+      const until = this.words[this.base + (member === this ? OWN_SYNCHRONISED : SYNCHRONISED)]!;
+      const index = member.lastTo(slot, until);
+      if (index >= 0) visible = Math.max(visible, member.timeOf(index));
+    }
     let oldest = Number.POSITIVE_INFINITY;
     for (let core = 0; core < members.length; core++) {
       const { words, base } = members[core]!;
       const end = base + ENTRIES + words[base + COUNT]! * ENTRY_WORDS;
       for (let at = base + ENTRIES; at < end; at += ENTRY_WORDS) {
         const time = words[at + E_TIME]!;
-        if (words[at + E_SLOT] !== slot || time <= synchronised || time > oldest) continue;
+        if (words[at + E_SLOT] !== slot || time <= visible || time > oldest) continue;
         oldest = time;
         this.lo = words[at + E_LO]!;
         this.hi = words[at + E_HI]!;
       }
     }
     return oldest !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Index of the last late store to a slot up to a time; -1: there is none. */
+  lastTo(slot: number, until: number): number {
+    const { words, base } = this;
+    for (let index = this.count - 1; index >= 0; index--) {
+      const at = base + ENTRIES + index * ENTRY_WORDS;
+      if (words[at + E_SLOT] === slot && words[at + E_TIME]! <= until) return index;
+    }
+    return -1;
+  }
+
+  timeOf(index: number): number {
+    return this.words[this.base + ENTRIES + index * ENTRY_WORDS + E_TIME]!;
   }
 
   /** A store to a slot that holds this is about to be made. */
@@ -143,13 +186,17 @@ export class LateStores {
     words[at + E_TIME] = this.#bus.nextTime();
   }
 
-  /** The first late store becomes visible, and with it what other cores stored to the slot before. */
+  /** The first late store becomes visible, and before it what other cores stored to the slot earlier. */
   completeFirst(): void {
     const { words, base } = this;
-    if (words[base + COUNT] === 0) return;
-    const slot = words[base + ENTRIES + E_SLOT]!;
-    const time = words[base + ENTRIES + E_TIME]!;
-    for (const member of this.#bus.members) member.forget(slot, time);
+    const count = this.count;
+    if (count === 0) return;
+    const first = base + ENTRIES;
+    const slot = words[first + E_SLOT]!;
+    const time = words[first + E_TIME]!;
+    words.copyWithin(first, first + ENTRY_WORDS, first + count * ENTRY_WORDS);
+    words[base + COUNT] = count - 1;
+    this.#bus.completeSlot(slot, time);
   }
 
   complete(): void {
@@ -166,22 +213,24 @@ export class LateStores {
     for (const member of this.#bus.members) if (member !== this) member.completeOwn();
   }
 
-  /** Stores to a slot up to a time are late no more. */
-  forget(slot: number, time: number): void {
-    const { words, base } = this;
-    const end = base + ENTRIES + words[base + COUNT]! * ENTRY_WORDS;
-    let to = base + ENTRIES;
-    for (let at = to; at < end; at += ENTRY_WORDS) {
-      if (words[at + E_SLOT] === slot && words[at + E_TIME]! <= time) continue;
-      if (to !== at) words.copyWithin(to, at, at + ENTRY_WORDS);
-      to += ENTRY_WORDS;
-    }
-    words[base + COUNT] = (to - base - ENTRIES) / ENTRY_WORDS;
-  }
-
-  /** The core synchronises its context. */
+  /** ISB: the core's walks see what others have stored. */
   synchronise(): void {
     this.words[this.base + SYNCHRONISED] = this.#bus.time;
+  }
+
+  /** A barrier that reaches this core alone, or an exception: its walks see what it has stored as well. */
+  synchroniseAll(): void {
+    this.synchronise();
+    this.words[this.base + OWN_SYNCHRONISED] = this.#bus.time;
+  }
+
+  /** An invalidation goes out: nobody walks past it to an old value that this core can no longer see. */
+  completeSynchronised(): void {
+    const synchronised = this.words[this.base + SYNCHRONISED]!;
+    for (const member of this.#bus.members) {
+      if (member !== this)
+        while (member.count > 0 && member.timeOf(0) <= synchronised) member.completeFirst();
+    }
   }
 
   /** A barrier completes the stores of all. */

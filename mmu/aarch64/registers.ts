@@ -82,7 +82,7 @@ export class TranslationRegisters {
     this.#keeper.empty();
     words[S_WALK + W_PHASE] = PHASE_IDLE;
     // Under a root that was not loaded no walk comes before this write.
-    this.#late?.synchronise();
+    this.#late?.synchroniseAll();
     if (this.#ledger !== null) this.#reportRoots(this.#ledger);
   }
 

@@ -374,6 +374,7 @@ export class AArch64TranslationUnit implements TranslationUnit {
    * them, drops() at its own moment, and a DSB of this core completes it: until then what it names may be used.
    */
   issue(operation: TlbiOperation): void {
+    this.lateStores?.completeSynchronised();
     if (this.#maySets === null) return;
     const invalidation = this.#invalidation.describe(operation);
     if (invalidation === null) return;
@@ -395,12 +396,13 @@ export class AArch64TranslationUnit implements TranslationUnit {
     const waitsFor = option === "ishst" || option === "nshst" ? "stores" : "all";
     this.#maySets?.barrierCompleted(this.core, reach, waitsFor);
     if (reach === "everywhere") this.lateStores?.completeAll();
-    else this.lateStores?.synchronise();
+    else this.lateStores?.synchroniseAll();
   }
 
-  /** A context synchronization event: ISB, exception entry, ERET. Walks from here on see the stores before it. */
-  synchronise(): void {
-    this.lateStores?.synchronise();
+  /** A context synchronization event. Walks from here on see what others stored before, and if it was no ISB own stores. */
+  synchronise(event: "isb" | "exception"): void {
+    if (event === "isb") this.lateStores?.synchronise();
+    else this.lateStores?.synchroniseAll();
   }
 
   // Speculation

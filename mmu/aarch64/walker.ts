@@ -246,7 +246,7 @@ export class Walker {
     if (this.#ledger !== null) this.#ledger.tableRead(slot >>> 10, words[r + W_LO], words[r + W_HI]);
     words[r + W_SLOT] = slot;
     const late = this.#late;
-    if (late !== null && this.#budget.exploring && late.find(slot))
+    if (late !== null && this.#budget.exploring && late.read(slot))
       return this.#judge(level, granule, late.lo, late.hi);
     return this.#judge(level, granule, this.#i32[slot], this.#i32[slot + 1]);
   }

@@ -285,7 +285,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const words = this.state;
     exceptionReturn(words);
     words[EVENT_REGISTER] = 1;
-    this.mmu.synchronise();
+    this.mmu.synchronise("exception");
     this.clock += this.profile.returnCycles;
     this.mmu.setPan((words[PSTATE] & PSTATE_PAN) === 0 ? 0 : 1);
     if ((words[PSTATE] & PSTATE_IL) === 0) this.phase = "execute";
@@ -461,7 +461,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   }
 
   isb(): void {
-    this.mmu.synchronise();
+    this.mmu.synchronise("isb");
     this.charge(this.profile.systemRegisterCycles);
   }
 
@@ -620,7 +620,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     this.clock += this.profile.exceptionCycles;
     // Kernel code may have been in the middle of an access (Cpu.access) when an interrupt came.
     this.mmu.abandon();
-    this.mmu.synchronise();
+    this.mmu.synchronise("exception");
     this.mmu.setPan((words[PSTATE] & PSTATE_PAN) === 0 ? 0 : 1);
     this.updatePointLimit();
     this.host.trace(this, "trap", what, words[ELR]);

@@ -72,7 +72,17 @@ test.each<[string, (world: World) => void, (number | "fault")[]]>([
     (world) => world.units[1]!.barrierCompleted("ish"),
     ["fault", "fault"],
   ],
-  ["a context synchronization of the walking core", (world) => world.units[1]!.synchronise(), [OLD, "fault"]],
+  ["ISB of the walking core", (world) => world.units[1]!.synchronise("isb"), [OLD, "fault"]],
+  ["ISB of the storing core", (world) => world.unit.synchronise("isb"), [OLD, OLD]],
+  ["an exception of the storing core", (world) => world.unit.synchronise("exception"), ["fault", OLD]],
+  [
+    "an invalidation that a core sends after it synchronised",
+    (world) => {
+      world.units[1]!.synchronise("isb");
+      world.units[1]!.issue(decodeTlbi("VALE1", "inner", 1, 0)!);
+    },
+    ["fault", "fault"],
+  ],
   ["a choice of the scheduler", (world) => world.unit.lateStores!.completeFirst(), ["fault", "fault"]],
   ["a choice for another core's stores", (world) => world.units[1]!.lateStores!.completeFirst(), [OLD, OLD]],
   ["TLBI alone", (world) => world.unit.drop(decodeTlbi("VMALLE1", "inner", 0, 0)!), [OLD, OLD]],
@@ -87,8 +97,32 @@ test("a page that was just mapped may fault once more, until the walking core ha
   const { world } = prepared("invalid");
   world.map(VA, 0, NEW, USER_PAGE);
   expect(look(world, 1)).toBe("fault");
-  world.units[1]!.synchronise();
+  world.units[1]!.synchronise("isb");
   expect(look(world, 1)).toBe(NEW);
+});
+
+test("what one core's walk has seen is visible to every walk", () => {
+  const { world, slot } = prepared("mapped", { cores: 3 });
+  world.ram.write64(slot, 0, 0);
+  world.units[1]!.synchronise("isb");
+  expect(look(world, 2)).toBe(OLD);
+  expect(look(world, 1)).toBe("fault");
+  world.units[2]!.drop(decodeTlbi("VMALLE1", "local", 0, 0)!);
+  expect([look(world, 2), look(world, 0)]).toEqual(["fault", "fault"]);
+});
+
+test("with a store becomes visible what its core stored before it, and what others had stored there", () => {
+  const { world, slot } = prepared("mapped", { cores: 3 });
+  const [first, second] = [slot + 8, slot + 16];
+  world.context.core = 1;
+  world.ram.write64(first, 0, 0);
+  world.ram.write64(second, 0, 0);
+  world.context.core = 0;
+  world.ram.write64(slot, 0, 0);
+  world.ram.write64(second, 1, 0);
+  // A walk that updates the second entry works on what memory holds.
+  world.unit.lateStores!.completeSlot(second / 4);
+  expect(world.units.map(({ lateStores }) => lateStores!.count)).toEqual([0, 0, 0]);
 });
 
 test("TLBI without DSB ISHST before it leaves a stale entry, with it none", () => {
@@ -102,7 +136,7 @@ test("TLBI without DSB ISHST before it leaves a stale entry, with it none", () =
     for (const unit of world.units) unit.drop(operation);
     const inBetween = look(world, 1);
     world.unit.barrierCompleted("ish");
-    world.units[1]!.synchronise();
+    world.units[1]!.synchronise("isb");
     expect([inBetween, look(world, 1)]).toEqual(orders ? ["fault", "fault"] : [OLD, OLD]);
     world.ledger!.frameFreed(OLD);
     const rules = world.maySets!.violations.map(({ rule, holder }) => `${rule} ${holder}`);

@@ -150,7 +150,7 @@ test.each(CASES)("granule 2^$granule, $inputBits bits, half $half, $policy, seed
     } else if (choice < 18) tlbi(core, lo);
     else if (choice < 22) dsb(core);
     else if (choice === 22) unit.perturb();
-    else if (choice === 23) unit.synchronise();
+    else if (choice === 23) unit.synchronise("exception");
     else if (choice === 24) unit.lateStores?.completeFirst();
     else if (choice < 28 && underWay.length > 0) {
       const { operation, waiting } = underWay[below(underWay.length)]!;
