@@ -367,6 +367,12 @@ export abstract class Core implements Cpu {
   }
 
   /** Charges the stalls that the MMU collected. @hot */
+  /**
+   * PC is about to be translated for a fetch: drops what a branch put there and the architecture does not keep in PC. Called
+   * when the fast TLB has not its page.
+   */
+  normalisePc(): void {}
+
   takeStalls(): void {
     this.clock += this.mmu.stallCycles;
     this.mmu.stallCycles = 0;

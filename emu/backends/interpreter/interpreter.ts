@@ -1913,7 +1913,7 @@ export class Interpreter implements Engine {
   #find(core: Core): number {
     const S = core.state;
     const lo = S[PC]!;
-    const hi = S[PC + 1]!;
+    let hi = S[PC + 1]!;
     const F = core.mmu.fast;
     const entry = fastIndex(lo, core.regime);
     let pa: number;
@@ -1922,6 +1922,8 @@ export class Interpreter implements Engine {
     } else if (S[ACCESS_PHASE] === FETCHING_REST) {
       pa = S[ACCESS_FIRST_PA]! >>> 0;
     } else {
+      core.normalisePc();
+      hi = S[PC + 1]!;
       const status = core.mmu.translate(lo, hi, FETCH, core.regime);
       core.takeStalls();
       if (status !== DONE) return this.#fetchFailed(core, status);

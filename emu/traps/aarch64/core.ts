@@ -55,6 +55,7 @@ import {
 import type { CoreDomain } from "./domain.ts";
 import { dumpRegisters } from "./dump.ts";
 import {
+  branchAddressHi,
   EC_DATA_ABORT,
   EC_INSTRUCTION_ABORT,
   enter,
@@ -207,6 +208,11 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   get regime(): 0 | 1 {
     return (this.state[PSTATE] & PSTATE_EL) === 0 ? USER : SUPERVISOR;
+  }
+
+  /** A branch leaves a tag in PC where software sees it nowhere; the fetch, or an exception before it, takes it away. */
+  override normalisePc(): void {
+    this.state[PC + 1] = branchAddressHi(this.state, this.state[PC + 1]);
   }
 
   interruptDeliverable(): boolean {
@@ -574,6 +580,12 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
   sleep(): void {
     this.state[SLEEP] = SLEEP_WFI;
     this.phase = "halted";
+  }
+
+  /** PSCI CPU_SUSPEND: WFI, which what is pending already ends at once. */
+  standBy(): void {
+    this.interrupts.advance(this.clock);
+    if (!this.interrupts.irq) this.sleep();
   }
 
   /** The record holds an operation: it goes on as microcode. */

@@ -88,7 +88,7 @@ export function takeAbort(
 /** FAR_EL1 holds the PC. */
 export function takePcAlignment(words: Int32Array, pcLo: number, pcHi: number): void {
   words[FAR] = pcLo;
-  words[FAR + 1] = pcHi;
+  words[FAR + 1] = branchAddressHi(words, pcHi);
   takeSynchronous(words, EC_PC_ALIGNMENT, 0, pcLo, pcHi);
 }
 
@@ -98,7 +98,7 @@ export function enter(words: Int32Array, vector: number, pcLo: number, pcHi: num
   words[SPSR] = readPstate(words);
   words[SPSR + 1] = 0;
   words[ELR] = pcLo;
-  words[ELR + 1] = pcHi;
+  words[ELR + 1] = branchAddressHi(words, pcHi);
   let after = PSTATE_EL1 | PSTATE_SP | PSTATE_DAIF | (before & (PSTATE_PAN | PSTATE_DIT));
   if ((words[SCTLR] & SCTLR_SPAN) === 0) after |= PSTATE_PAN;
   if ((words[SCTLR + 1] & SCTLR_HI_DSSBS) !== 0) after |= PSTATE_SSBS;
@@ -122,11 +122,11 @@ export function exceptionReturn(words: Int32Array): void {
   writeNzcv(words, spsr);
   setPstate(words, level | il | (spsr & PSTATE_KEPT));
   words[PC] = words[ELR];
-  words[PC + 1] = untagged(words, words[ELR + 1]);
+  words[PC + 1] = branchAddressHi(words, words[ELR + 1]);
 }
 
-/** AArch64.BranchAddr(): the tag byte of a PC is a copy of bit 55 where the half of the address space has tags. */
-function untagged(words: Int32Array, hi: number): number {
+/** AArch64.BranchAddr(): the tag byte of a PC is a copy of bit 55 where the half of the address space has tags. @hot */
+export function branchAddressHi(words: Int32Array, hi: number): number {
   const upper = (hi & (1 << 23)) !== 0;
   const hasTags = (words[TCR + 1] & (upper ? TCR_HI_TBI1 : TCR_HI_TBI0)) !== 0;
   if (!hasTags) return hi;

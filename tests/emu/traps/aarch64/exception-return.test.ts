@@ -12,6 +12,7 @@ import {
   Rig,
   SCTLR_ON,
   setRegister,
+  setX,
   sp,
   syndrome,
   USER_CODE,
@@ -82,6 +83,36 @@ describe("returns that are legal", () => {
     rig.core.writeElr(USER_CODE, 0x5a00_0000);
     rig.run();
     expect(rig.entries[0]!.elr).toBe(BigInt(USER_CODE + 4));
+  });
+});
+
+describe("a branch to an address with a tag", () => {
+  test.each([
+    ["svc #1", { ec: 0x15, elr: BigInt(USER_CODE + 0x104), far: 0n }],
+    ["br x1", { ec: 0x22, elr: BigInt(USER_CODE + 0x202), far: BigInt(USER_CODE + 0x202) }],
+    ["br x2", { ec: 0x20, elr: 0x9000n, far: 0x9000n }],
+  ] as const)("leaves none in PC where TCR_EL1.TBI0 says that there are tags: %s", (text, expected) => {
+    const rig = new Rig();
+    setRegister(rig.core, "TCR_EL1", 0x35_b510_3510n);
+    rig.put(USER_CODE + 0x100, a64(text));
+    setX(rig.core, 0, 0x5a00_0000_0000_0000n + BigInt(USER_CODE + 0x100));
+    setX(rig.core, 1, 0x7f00_0000_0000_0000n + BigInt(USER_CODE + 0x202));
+    setX(rig.core, 2, 0xff00_0000_0000_9000n);
+    rig.unmap(0x9000);
+    rig.start(rig.core, EL0, a64("br x0"));
+    rig.run();
+    const { esr, elr, far } = rig.entries[0]!;
+    expect({ ec: syndrome(esr).ec, elr, far: syndrome(esr).ec === 0x15 ? 0n : far }).toEqual(expected);
+  });
+
+  test("is a fault where there are none", () => {
+    const rig = new Rig();
+    setX(rig.core, 0, 0x5a00_0000_0000_0000n + BigInt(USER_CODE));
+    rig.start(rig.core, EL0, a64("br x0"));
+    rig.run();
+    const { esr, elr, far } = rig.entries[0]!;
+    const there = 0x5a00_0000_0000_0000n + BigInt(USER_CODE);
+    expect([syndrome(esr).ec, elr, far]).toEqual([0x20, there, there]);
   });
 });
 
