@@ -134,11 +134,13 @@ export class Arm64Entry implements ArchEntry {
   }
 
   /**
-   * __switch_to(). Its DSB ISH, which completes the outgoing thread's maintenance, has nothing to wait for: kernel code
-   * completes its own before it sleeps, and user code cannot start any that must be waited for.
+   * __switch_to(). Its DSB ISH, which completes the outgoing thread's maintenance wherever it goes on, has no invalidation
+   * to wait for: kernel code completes its own before it sleeps, and user code cannot start any. Stores to page tables it
+   * does complete.
    */
   switchRegisters(k: Context, prev: Task, next: Task): void {
     const cpu = this.#cpus[k.cpu.id]!;
+    cpu.dsb("ishst");
     prev.savedSp = cpu.spLo(1) >>> 0;
     cpu.writeSp(1, next.savedSp | 0, k.ram.directMapHi);
     if (!prev.idle) saveThreadRegisters(cpu, prev.userRegisters);

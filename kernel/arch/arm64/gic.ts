@@ -67,10 +67,10 @@ export function endOfInterrupt(cpu: Aarch64Cpu, intid: number): void {
 
 /**
  * gic_send_sgi() to one core: Aff3.Aff2.Aff1 of its MPIDR name the cluster, range selector and a bit of the target list its
- * Aff0. The DSB ISHST before it, which makes stores visible to the receiver, has nothing to do here: data accesses are
- * sequentially consistent.
+ * Aff0. The DSB ISHST before it makes stores visible to the receiver, those to page tables to its walker.
  */
 export function sendSgi(cpu: Aarch64Cpu, target: Aarch64Cpu, number: number): void {
+  cpu.dsb("ishst");
   const mpidr = target.mrsLo("MPIDR_EL1");
   const aff0 = mpidr & 0xff;
   const lo = (number << 24) | (((mpidr >>> 8) & 0xff) << 16) | (1 << (aff0 & 15));
