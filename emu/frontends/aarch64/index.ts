@@ -12,6 +12,7 @@ export {
 export * from "./state.ts";
 export { SYSTEM_HELPERS, type SystemHelper, systemHelperName } from "./system-helpers.ts";
 export {
+  isReservedIdentification,
   SYSTEM_REGISTERS,
   type SystemRegister,
   type SystemRegisterAccess,

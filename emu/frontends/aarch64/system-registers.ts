@@ -119,6 +119,14 @@ export function systemRegister(id: number): readonly [SystemRegister, SystemRegi
   return BY_ID.get(id) ?? null;
 }
 
+/**
+ * A read of the space of identification registers for which no feature has a register: it reads as zero at EL1. D24.1
+ * "About the AArch64 System registers", op0 = 3, op1 = 0, CRn = 0, CRm = 1 … 7 (AArch32's among them: there is none).
+ */
+export function isReservedIdentification(id: number): boolean {
+  return id >= systemRegisterId(3, 0, 0, 1, 0) && id <= systemRegisterId(3, 0, 0, 7, 7);
+}
+
 /** Name for the disassembler. @param o0 instruction bit 19; op0 is 2 + o0 */
 export function systemRegisterName(o0: number, op1: number, CRn: number, CRm: number, op2: number): string {
   const known = systemRegister(systemRegisterId(2 + o0, op1, CRn, CRm, op2));

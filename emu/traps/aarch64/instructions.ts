@@ -6,6 +6,7 @@
 import { type AArch64TranslationUnit, decodeTlbi, type TlbiOperation, USER } from "../../../mmu/index.ts";
 import {
   EC_UNKNOWN,
+  isReservedIdentification,
   PSTATE_DIT,
   PSTATE_SP,
   PSTATE_SSBS,
@@ -193,7 +194,8 @@ export class Instructions {
   #mrs(id: number, t: number, pcLo: number, pcHi: number): void {
     const known = systemRegister(id);
     if (known === null) {
-      this.#unknownRegister(id, UNDEFINED.MRS, pcLo, pcHi);
+      if (this.#core.regime !== USER && isReservedIdentification(id)) this.#writeX(t, 0, 0);
+      else this.#unknownRegister(id, UNDEFINED.MRS, pcLo, pcHi);
       return;
     }
     const registers = this.#registers;

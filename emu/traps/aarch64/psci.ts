@@ -3,11 +3,14 @@
  * and 5.2.2 (return codes), called as SMC Calling Convention DEN 0028 says: function in W0, arguments in X1 to X3, result
  * in X0. The cores have neither EL2 nor EL3; the calls are answered as if they had.
  *
- * CPU_SUSPEND is not offered; SYSTEM_RESET stops the machine.
+ * CPU_SUSPEND is standby whatever power state it names, which a power-down becomes when something wakes the core before it
+ * is complete; SYSTEM_RESET stops the machine. Of SMCCC_ARCH_FEATURES there is none: no erratum needs firmware here.
  */
 import { coreOfAffinity } from "./id-registers.ts";
 
 export const PSCI_VERSION = 0x8400_0000;
+export const PSCI_CPU_SUSPEND_32 = 0x8400_0001;
+export const PSCI_CPU_SUSPEND = 0xc400_0001;
 export const PSCI_CPU_OFF = 0x8400_0002;
 export const PSCI_CPU_ON_32 = 0x8400_0003;
 export const PSCI_CPU_ON = 0xc400_0003;
@@ -18,6 +21,7 @@ export const PSCI_SYSTEM_OFF = 0x8400_0008;
 export const PSCI_SYSTEM_RESET = 0x8400_0009;
 export const PSCI_FEATURES = 0x8400_000a;
 export const SMCCC_VERSION = 0x8000_0000;
+export const SMCCC_ARCH_FEATURES = 0x8000_0001;
 
 export const PSCI_SUCCESS = 0;
 export const PSCI_NOT_SUPPORTED = -1;
@@ -34,11 +38,15 @@ const SMCCC_1_1 = 0x1_0001;
 /** The Trusted OS does not need migration, or there is none. */
 const NO_MIGRATION = 2;
 const MASK_32 = 0xffff_ffff;
+/** Reserved bits of CPU_SUSPEND's power_state in the original format. */
+const POWER_STATE_RESERVED: number = 0xfcfe_0000 | 0;
 
 /** The core that calls. */
 export interface CallingCore {
   /** PSCI CPU_OFF: it does not come back from the call. */
   powerOff(): void;
+  /** PSCI CPU_SUSPEND: it comes back when an interrupt is pending. */
+  standBy(): void;
   stopMachine(reason: { readonly kind: "power-off"; readonly text: string; readonly status: number }): void;
 }
 
@@ -63,6 +71,8 @@ export interface PsciCall {
 
 const OFFERED: ReadonlySet<number> = new Set([
   PSCI_VERSION,
+  PSCI_CPU_SUSPEND,
+  PSCI_CPU_SUSPEND_32,
   PSCI_CPU_OFF,
   PSCI_CPU_ON,
   PSCI_CPU_ON_32,
@@ -73,6 +83,7 @@ const OFFERED: ReadonlySet<number> = new Set([
   PSCI_SYSTEM_RESET,
   PSCI_FEATURES,
   SMCCC_VERSION,
+  SMCCC_ARCH_FEATURES,
 ]);
 
 /** The call may start a core. */
@@ -90,6 +101,13 @@ export function callFirmware(call: PsciCall): number {
       return SMCCC_1_1;
     case PSCI_FEATURES:
       return OFFERED.has((argLo[0] ?? 0) >>> 0) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+    case SMCCC_ARCH_FEATURES:
+      return isArchCall(argLo[0] ?? 0) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+    case PSCI_CPU_SUSPEND:
+    case PSCI_CPU_SUSPEND_32:
+      if (((argLo[0] ?? 0) & POWER_STATE_RESERVED) !== 0) return PSCI_INVALID_PARAMETERS;
+      core.standBy();
+      return PSCI_SUCCESS;
     case PSCI_MIGRATE_INFO_TYPE:
       return NO_MIGRATION;
     case PSCI_CPU_ON:
@@ -112,6 +130,10 @@ export function callFirmware(call: PsciCall): number {
     default:
       return PSCI_NOT_SUPPORTED;
   }
+}
+
+function isArchCall(call: number): boolean {
+  return call >>> 0 === SMCCC_VERSION || call >>> 0 === SMCCC_ARCH_FEATURES;
 }
 
 function target(call: PsciCall, argHi: readonly number[]): PoweredCore | undefined {

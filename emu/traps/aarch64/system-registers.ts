@@ -49,8 +49,8 @@ export const SCTLR_UCT: number = 1 << 15;
 export const SCTLR_NTWI: number = 1 << 16;
 export const SCTLR_NTWE: number = 1 << 18;
 export const SCTLR_UCI: number = 1 << 26;
-/** nTLSMD, LSMAOE, EIS, EOS, TSCXT: their features are absent. */
-const SCTLR_RES1 = 0x3050_0800;
+/** nTLSMD, LSMAOE, EIS, EOS, TSCXT: their features are absent; SED, ITD: EL0 has no AArch32. */
+const SCTLR_RES1 = 0x3050_0980;
 /** M A C SA SA0 UMA I DZE UCT nTWI nTWE WXN SPAN UCI; upper half DSSBS, EPAN. */
 const SCTLR_WRITABLE = 0x048d_d21f;
 const SCTLR_HI_WRITABLE = 1 << 12;

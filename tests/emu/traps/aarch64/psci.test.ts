@@ -41,7 +41,11 @@ describe.each(["hvc #0", "smc #0"])("%s", (conduit) => {
     ["SMCCC_VERSION", 0x8000_0000, [], 0x1_0001n],
     ["MIGRATE_INFO_TYPE: no Trusted OS", 0x8400_0006, [], 2n],
     ["PSCI_FEATURES of CPU_ON", FEATURES, [CPU_ON], 0n],
-    ["PSCI_FEATURES of CPU_SUSPEND", FEATURES, [0xc400_0001], -1n],
+    ["PSCI_FEATURES of CPU_SUSPEND: the original format of power states", FEATURES, [0xc400_0001], 0n],
+    ["PSCI_FEATURES of CPU_FREEZE", FEATURES, [0x8400_000b], -1n],
+    ["SMCCC_ARCH_FEATURES of SMCCC_VERSION", 0x8000_0001, [0x8000_0000], 0n],
+    ["SMCCC_ARCH_FEATURES of SMCCC_ARCH_WORKAROUND_1", 0x8000_0001, [0x8000_8000], -1n],
+    ["CPU_SUSPEND with reserved bits of the power state set", 0xc400_0001, [0x2_0000, 0, 0], -2n],
     ["a function that does not exist", 0x8400_0099, [], -1n],
     ["AFFINITY_INFO of the caller", AFFINITY_INFO, [0, 0], 0n],
     ["AFFINITY_INFO of a core that is off", AFFINITY_INFO, [1, 0], 1n],
@@ -90,7 +94,7 @@ describe("CPU_ON", () => {
       0x8000_0001n,
       0x3c0n,
       4n,
-      0x30d0_0800n,
+      0x30d0_0980n,
       1n,
     ]);
     const entry = rig.entries.at(-1)!;
@@ -160,4 +164,25 @@ describe("the whole machine", () => {
     expect(register(rig.core, "VBAR_EL1")).toBe(BigInt(VECTORS));
     expect(register(rig.cores[1]!, "VBAR_EL1")).toBe(0n);
   });
+});
+
+describe("CPU_SUSPEND", () => {
+  test.each(["standby", "power-down"])(
+    "sleeps until an interrupt is pending, and comes back with success: %s",
+    (state) => {
+      const rig = new Rig();
+      setX(rig.core, 0, 0xc400_0001);
+      setX(rig.core, 1, state === "standby" ? 0 : 0x1_0000);
+      setX(rig.core, 2, SECOND);
+      rig.core.writeRedistributor(0x1_0100, -1);
+      rig.core.msr("ICC_IGRPEN1_EL1", 1, 0);
+      rig.core.msr("CNTV_CVAL_EL0", 5000, 0);
+      rig.core.msr("CNTV_CTL_EL0", 1, 0);
+      rig.start(rig.core, EL1H | DAIF, a64("hvc #0", "svc #0"));
+      rig.run();
+      expect(rig.entries.map(({ esr }) => syndrome(esr).ec)).toEqual([0x15]);
+      expect(x(rig.core, 0)).toBe(0n);
+      expect(rig.core.clock).toBeGreaterThanOrEqual(15_000);
+    },
+  );
 });

@@ -190,6 +190,31 @@ describe("access", () => {
     expect(syndrome(rig.entries[0]!.esr)).toEqual({ ec: 0x18, il: 1, iss });
   });
 
+  test.each([
+    ["ID_PFR0_EL1, of AArch32", 1, 0],
+    ["ID_AA64ZFR0_EL1", 4, 4],
+    ["ID_AA64ISAR2_EL1", 6, 2],
+    ["the last one", 7, 7],
+  ])(
+    "an identification register of no feature reads as zero at EL1, and is UNDEFINED at EL0: %s",
+    (_, CRm, op2) => {
+      const { mrs, msr } = moves(`3:0:0:${CRm}:${op2}`);
+      expect([attempt(mrs, EL0, "open"), attempt(msr, EL1H | DAIF, "open")]).toEqual(["u", "u"]);
+      const rig = new Rig();
+      const [target] = a64("mrs x0, sp_el0");
+      setX(rig.core, target! & 31, -1n);
+      rig.start(rig.core, EL1H, [(mrs & ~31) | (target! & 31), ...a64("svc #0")]);
+      rig.run();
+      expect([syndrome(rig.entries[0]!.esr).ec, x(rig.core, target! & 31)]).toEqual([0x15, 0n]);
+    },
+  );
+
+  test("beyond the space of identification registers nothing reads as zero", () => {
+    for (const encoding of ["3:0:0:8:0", "3:0:0:0:3", "3:0:1:1:0"]) {
+      expect(attempt(moves(encoding).mrs, EL1H | DAIF, "open")).toBe("u");
+    }
+  });
+
   test("SP_EL0 is no register while it is SP", () => {
     const rig = new Rig();
     rig.start(rig.core, EL1T, a64("mrs x0, sp_el0"));
@@ -206,7 +231,7 @@ describe("values", () => {
   const ONES = (1n << 64n) - 1n;
 
   test.each([
-    ["SCTLR_EL1", 0x0000_1000_34dd_da1fn],
+    ["SCTLR_EL1", 0x0000_1000_34dd_db9fn],
     ["TCR_EL1", 0x0180_07f7_ffff_ffbfn],
     ["TTBR0_EL1", ONES - 1n],
     ["TTBR1_EL1", ONES - 1n],
@@ -237,7 +262,7 @@ describe("values", () => {
   test("RES1 bits of SCTLR_EL1 are 1 whatever is written, and reset leaves translation off", () => {
     const rig = new Rig();
     setRegister(rig.core, "SCTLR_EL1", 0n);
-    expect(register(rig.core, "SCTLR_EL1")).toBe(0x3050_0800n);
+    expect(register(rig.core, "SCTLR_EL1")).toBe(0x3050_0980n);
     expect(register(new Rig({ cpus: 2 }).cores[1]!, "SCTLR_EL1") & 1n).toBe(1n);
   });
 
