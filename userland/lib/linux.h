@@ -48,6 +48,7 @@
 #define MADV_DONTNEED 4
 #define MADV_FREE 8
 #define MADV_REMOVE 9
+#define MADV_DONTFORK 10
 #define PKEY_DISABLE_ACCESS 1
 #define PKEY_DISABLE_WRITE 2
 

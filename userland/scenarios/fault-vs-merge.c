@@ -1,13 +1,13 @@
 /*
  * scenario: fault-vs-merge
  * about: a store faults in a mapping that another thread makes one with its neighbour
- * races: A16
+ * races: A14
  * cores: 2
  * tasks: 2
- * check: I4 I9 I11
+ * check: I4 I11
  *
  * mprotect gives pages 2 and 3 the rights of 0 and 1. Their VMA is taken into the other one and freed before the writer
- * comes to the page table, so a fault that holds the table's lock and still reads that VMA reads what is left of it.
+ * comes to the page table, so a fault that has found that VMA and still reads it reads what is left of it.
  */
 #include "scenario.h"
 

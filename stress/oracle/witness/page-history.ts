@@ -188,8 +188,11 @@ export class PageHistory {
       const text = `${name}: ${nameOf(right)} of frame ${frame}, which was freed and handed out again`;
       return { invariant: "I4", text, earlier: chain.closed[recycled]! };
     }
+    // No old content, but another address space's: with the frame that the entry leads to there are two at one address.
     const text = `${name}: ${nameOf(right)} of frame ${frame}, which was never there`;
-    return { invariant: "I4", text, earlier: chain.last < 0 ? NO_SITE : chain.made[chain.last]! };
+    const { last } = chain;
+    const invariant = last >= 0 && chain.frame[last] !== NOTHING ? "I7" : "I4";
+    return { invariant, text, earlier: last < 0 ? NO_SITE : chain.made[last]! };
   }
 
   /** A store must have left its mark in the entry that permitted it. */

@@ -74,24 +74,27 @@ export function catchVariant(
   for (const scenario of scenariosOf(variant)) {
     tried = scenario.name;
     for (const depth of DEPTHS) {
-      let unit = openCatchUnit(scenario, design, assertionsOff, arch, depth);
+      const open = (shrink: CampaignPlan["shrink"]): Unit =>
+        openCatchUnit(scenario, design, { assertionsOff, arch, depth, shrink });
+      let unit = open("keep");
       let first = 1;
       while (first <= maxRuns) {
-        // What the very first run catches need not wait for the shrinking of whatever else is found.
         const end = Math.min(first === 1 ? 2 : first + PART_RUNS, maxRuns + 1);
         const { findings } = unit.run({ first, end, stride: 1, known: [] });
         const caught = findings.find((finding) => isNamed(variant, finding));
         if (caught !== undefined) {
+          const { firstRun } = caught;
+          const again = open("shrink").run({ first: firstRun, end: firstRun + 1, stride: 1, known: [] });
           return {
             variant: variant.id,
             arch,
             design,
             scenario: scenario.name,
             invariant: caught.invariant,
-            runs: runs + caught.firstRun,
+            runs: runs + firstRun,
             assertionsOff,
             others: [...others],
-            schedule: caught.schedule,
+            schedule: again.findings[0]!.schedule,
           };
         }
         for (const finding of findings) others.add(finding.invariant);
@@ -102,7 +105,7 @@ export function catchVariant(
         }
         const name = assertion.signature.replace(/^I15 assertions: /, "");
         assertionsOff.push(name.startsWith("I15 races: ") ? "data-race" : name);
-        unit = openCatchUnit(scenario, design, assertionsOff, arch, depth);
+        unit = open("keep");
         first = 1;
       }
       runs += maxRuns;
@@ -125,13 +128,18 @@ function isNamed(variant: BrokenVariant, finding: Finding): boolean {
   return (variant.invariants as readonly string[]).includes(finding.invariant);
 }
 
+export interface CatchOptions {
+  readonly arch: string;
+  readonly assertionsOff?: readonly string[];
+  readonly depth?: number;
+  readonly shrink?: CampaignPlan["shrink"];
+}
+
 /** One scenario under one design, with the seed of the catalogue. */
 export function openCatchUnit(
   scenario: Scenario,
   design: string,
-  assertionsOff: readonly string[],
-  arch: string,
-  depth: number = DEPTHS[0]!,
+  { arch, assertionsOff = [], depth = DEPTHS[0]!, shrink = "keep" }: CatchOptions,
 ): Unit {
   const unit = { scenario: scenario.name, machine: scenarioMachine(arch, scenario), design };
   const plan: CampaignPlan = {
@@ -141,7 +149,7 @@ export function openCatchUnit(
     scheduler: "pct",
     depth,
     tlb: "typical",
-    shrink: "shrink",
+    shrink,
     shard: 0,
     shards: 1,
     assertionsOff: [...assertionsOff],

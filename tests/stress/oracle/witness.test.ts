@@ -156,6 +156,17 @@ describe("pages", () => {
     expect(found).toMatchObject({ invariant: "I7" });
   });
 
+  it("a frame that was never a page's, beside the one that is, is I7; where there is none it is I4", () => {
+    const loading = (isMapped: boolean): readonly Violation[] =>
+      witnessed(function* (_k, guest) {
+        const foreign = guest.translation(BASE + 1);
+        if (!isMapped) yield* guest.munmap(BASE, 1);
+        guest.use(BASE, "read", foreign);
+      });
+    expect(loading(true)[0]).toMatchObject({ invariant: "I7", later: { what: "user load" } });
+    expect(loading(false)[0]).toMatchObject({ invariant: "I4", earlier: { what: "entry cleared" } });
+  });
+
   it("an entry that is exchanged in one step leaks the page that it led to: I13", () => {
     const [found] = witnessed(function* (k) {
       yield* noWork(k);
