@@ -609,7 +609,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const pcLo = words[PC];
     const pcHi = words[PC + 1];
     const pa = this.fastFetch(pcLo, pcHi);
-    if (pa < 0 || (pa & 3) !== 0 || !this.#isKernelText(pa >>> 12) || this.ram.i32[pa >>> 2] !== 0) return false;
+    if (pa < 0 || (pa & 3) !== 0 || !this.#isKernelText(pa >>> 12) || this.ram.i32[pa >>> 2] !== 0)
+      return false;
     this.retired++;
     this.clock++;
     words[PC] = pcLo + 4;

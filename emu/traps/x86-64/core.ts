@@ -481,7 +481,12 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
     const pcLo = words[PC];
     const pcHi = words[PC + 1];
     const pa = this.fastFetch(pcLo, pcHi);
-    if (pa < 0 || !this.#isKernelText(pa >>> 12) || this.ram.u8[pa] !== 0x0f || this.ram.u8[pa + 1] !== 0x0b) {
+    if (
+      pa < 0 ||
+      !this.#isKernelText(pa >>> 12) ||
+      this.ram.u8[pa] !== 0x0f ||
+      this.ram.u8[pa + 1] !== 0x0b
+    ) {
       return false;
     }
     this.retired++;
