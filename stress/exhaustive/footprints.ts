@@ -263,14 +263,14 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   #tableGoes(): void {
     if (this.search === null || this.#tablesGo) return;
     this.#tablesGo = true;
-    this.search.isSettled = false;
+    this.search.unsettle();
   }
 
   #pageChanges(page: number): void {
     const place = pagePlace(page);
     if (this.search === null || this.#changing.has(place)) return;
     this.#changing.add(place);
-    this.search.isSettled = false;
+    this.search.unsettle();
   }
 
   /** @hot */
