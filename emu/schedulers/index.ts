@@ -1,6 +1,4 @@
-export * from "./conflict-index.ts";
-export * from "./exhaustive.ts";
-export { MAX_CORES } from "./exhaustive-point.ts";
+export * from "./exhaustive/index.ts";
 export * from "./exploring.ts";
 export * from "./pct.ts";
 export * from "./random.ts";

@@ -6,8 +6,8 @@
  * - an effect comes earlier if what caused it does. It is no switch, so it needs no conservative points.
  */
 import type { EventClocks } from "./event-clocks.ts";
-import { agentsOf, CORE_ROLES, coreOf, isCore, isEffect, NO_EVENT, type Point } from "./exhaustive-point.ts";
 import { ownLine } from "./lines.ts";
+import { agentsOf, CORE_ROLES, coreOf, isCore, isEffect, NO_EVENT, type Point } from "./point.ts";
 import type { ScheduleTree } from "./schedule-tree.ts";
 
 /** What asks to come earlier: a point, or what would have been one. */

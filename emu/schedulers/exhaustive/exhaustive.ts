@@ -26,23 +26,15 @@
  *   The same holds for a barrier that waits until effects have come: it does not ask to come before them.
  * - Two changes of state that nobody has seen (`touchUnseen`), until an event asks for it.
  */
+
+import type { Agent, Choices, Strategy } from "../exploring.ts";
 import { ConflictIndex } from "./conflict-index.ts";
 import { Conflicts } from "./conflicts.ts";
 import { EffectRules } from "./effect-rules.ts";
 import { EventClocks } from "./event-clocks.ts";
-import {
-  coreOf,
-  enabledOf,
-  isCore,
-  isEffect,
-  MAX_CORES,
-  NO_CORE,
-  NO_EVENT,
-  type Point,
-} from "./exhaustive-point.ts";
-import type { Agent, Choices, Strategy } from "./exploring.ts";
 import { InterruptRules } from "./interrupt-rules.ts";
 import { LINES_PER_CORE, lineOf } from "./lines.ts";
+import { coreOf, enabledOf, isCore, isEffect, MAX_CORES, NO_CORE, NO_EVENT, type Point } from "./point.ts";
 import { Requests } from "./requests.ts";
 import { ScheduleTree } from "./schedule-tree.ts";
 

@@ -14,6 +14,8 @@
  * That nothing is lost is a result of comparisons with the full search of random programs, not of a proof
  * (docs/EXHAUSTIVE.md).
  */
+
+import { AGENTS_PER_CORE, type Agent, ROLE_INTERRUPT } from "../exploring.ts";
 import type { ConflictIndex } from "./conflict-index.ts";
 import type { EventClocks } from "./event-clocks.ts";
 import {
@@ -26,8 +28,7 @@ import {
   lowest,
   NO_EVENT,
   type Point,
-} from "./exhaustive-point.ts";
-import { AGENTS_PER_CORE, type Agent, ROLE_INTERRUPT } from "./exploring.ts";
+} from "./point.ts";
 import type { Requests } from "./requests.ts";
 import type { ScheduleTree } from "./schedule-tree.ts";
 

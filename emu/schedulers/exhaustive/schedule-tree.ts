@@ -6,6 +6,8 @@
  * timer and the effect of a broadcast are no switches, and going on with the core that ran before is none either; nor is
  * leaving a core that spins.
  */
+
+import { type Agent, type Choices, NO_AGENT } from "../exploring.ts";
 import {
   agentsOf,
   CORE_ROLES,
@@ -16,8 +18,7 @@ import {
   NO_CORE,
   NO_EVENT,
   type Point,
-} from "./exhaustive-point.ts";
-import { type Agent, type Choices, NO_AGENT } from "./exploring.ts";
+} from "./point.ts";
 
 export class ScheduleTree {
   /** Largest number of preemptions in a schedule; changed at the beginning only. */

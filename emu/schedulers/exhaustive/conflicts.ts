@@ -4,11 +4,12 @@
  * after in any case (`event-clocks.ts`). (The paper asks at every state for the last conflicting event of every core; over
  * the states at which this event was next these are the same.)
  */
+
+import type { Agent } from "../exploring.ts";
 import type { ConflictIndex } from "./conflict-index.ts";
 import type { EventClocks } from "./event-clocks.ts";
-import { coreOf, isEffect } from "./exhaustive-point.ts";
-import type { Agent } from "./exploring.ts";
 import { lineOf } from "./lines.ts";
+import { coreOf, isEffect } from "./point.ts";
 import type { Asking, Requests } from "./requests.ts";
 import type { ScheduleTree } from "./schedule-tree.ts";
 

@@ -2,7 +2,7 @@
  * Lines of events each of which comes after the one before: of every core its own, those of its interrupts and their
  * handlers, and the effects on it of what events brought about.
  */
-import { coreOf, isCore, isEffect, NO_EVENT, type Point } from "./exhaustive-point.ts";
+import { coreOf, isCore, isEffect, NO_EVENT, type Point } from "./point.ts";
 
 export const LINES_PER_CORE = 3;
 const HANDLERS = 1;

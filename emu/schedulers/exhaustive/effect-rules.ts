@@ -10,10 +10,11 @@
  * - The next effect on a core may become another one by an event: an invalidation overtakes stores that are late. To
  *   execute the one before, it has to be tried before that event.
  */
+
+import { AGENTS_PER_CORE, ROLE_BROADCAST } from "../exploring.ts";
 import type { ConflictIndex } from "./conflict-index.ts";
 import type { Conflicts } from "./conflicts.ts";
-import { coreOf, isEffect, NO_EVENT, type Point } from "./exhaustive-point.ts";
-import { AGENTS_PER_CORE, ROLE_BROADCAST } from "./exploring.ts";
+import { coreOf, isEffect, NO_EVENT, type Point } from "./point.ts";
 
 /** An event changed a place as an effect on a core could have done since another event. */
 interface Late {

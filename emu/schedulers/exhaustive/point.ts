@@ -6,7 +6,7 @@ import {
   ROLE_BROADCAST,
   ROLE_INTERRUPT,
   ROLE_TIMER,
-} from "./exploring.ts";
+} from "../exploring.ts";
 
 export const NO_EVENT = -1;
 export const NO_CORE = -1;
