@@ -1,5 +1,6 @@
 /** struct vm_fault: one fault in progress. There is one per task, reused, as a task handles one fault at a time. */
 import { type KPtr, NULL } from "../struct.ts";
+import { AnonymousPage } from "./anonymous-page.ts";
 
 /** FAULT_FLAG_* (include/linux/mm_types.h); SPECULATIVE as in Lespinasse's series. */
 export const FAULT_FLAG_WRITE = 0x1;
@@ -65,4 +66,5 @@ export class FaultState {
   ptl: KPtr = NULL;
   /** The page mapped before, with a reference while it is copied. */
   oldPage: KPtr = NULL;
+  readonly anonymousPage: AnonymousPage = new AnonymousPage(this);
 }

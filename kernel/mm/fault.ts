@@ -8,7 +8,7 @@
  */
 import { physAddr } from "../../mmu/index.ts";
 import type { Context, Work } from "../context.ts";
-import { COST_ATOMIC, COST_COPY_PAGE, COST_PTE, COST_STEP, COST_UNLOCK } from "../costs.ts";
+import { COST_ATOMIC, COST_COPY_PAGE, COST_PTE, COST_UNLOCK } from "../costs.ts";
 import { spinUnlock } from "../locking/spinlock.ts";
 import { type KPtr, NULL } from "../struct.ts";
 import { anonVmaPrepare } from "./anon-vma.ts";
@@ -25,10 +25,10 @@ import {
 import { GFP_HIGHUSER, GFP_ZERO } from "./gfp.ts";
 import { PTL } from "./locks.ts";
 import { type Memory, memoryOf } from "./memory.ts";
-import { MMF_UNSTABLE, mmFlags, mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
+import { mmPgd, mmRssAnon, mmRssShmem } from "./mm-struct.ts";
 import { invalidateRangeEnd, invalidateRangeStart } from "./mmu-notifier.ts";
 import { pageMapcount, pageRefcount } from "./page.ts";
-import { installTable, NO_SLOT, setPteAt } from "./page-table.ts";
+import { installTable, NO_SLOT } from "./page-table.ts";
 import { pageAddNewAnonRmap, pageIsAnon, pageRemoveRmap } from "./rmap.ts";
 import { doFault } from "./shmem-fault.ts";
 import {
@@ -36,7 +36,6 @@ import {
   COW_REUSE,
   PGFAULT,
   SPF_ABORT_SWAP,
-  SPF_ATTEMPT_ANON,
   SPF_ATTEMPT_PTE,
   SPF_ATTEMPT_WP,
   SPURIOUS_FAULT,
@@ -127,7 +126,7 @@ function* walkAndHandle(k: Context, f: FaultState, why: "gave way" | "table miss
  */
 export function handlePteFault(k: Context, f: FaultState): Work<number> {
   if (f.pteSlot !== NO_SLOT) return handleEntry(k, f);
-  return vmaIsAnonymous(k.ram, f.vma) ? doAnonymousPage(k, f) : doFault(k, f);
+  return vmaIsAnonymous(k.ram, f.vma) ? f.anonymousPage.start(k) : doFault(k, f);
 }
 
 /** There is an entry: it must be made to permit the access. */
@@ -175,67 +174,6 @@ function* setAccessFlags(k: Context, m: Memory, f: FaultState): Work {
     m.events.count(k.cpu.id, SPURIOUS_FAULT);
     if (write) m.mmu.flushSpuriousFault(k, f.page);
   }
-}
-
-/** do_anonymous_page(): the zero page for a read, a fresh page for a write. */
-function* doAnonymousPage(k: Context, f: FaultState): Work<number> {
-  const m = memoryOf(k);
-  const ram = k.ram;
-  const format = m.format;
-  const speculative = (f.flags & FAULT_FLAG_SPECULATIVE) !== 0;
-  const flags = vmFlags.get(ram, f.vma);
-  if (speculative) m.events.count(k.cpu.id, SPF_ATTEMPT_ANON);
-  else if (format.isNone(ram.read32(f.pmdSlot), ram.read32(f.pmdSlot + 4))) {
-    if (!(yield* installTable(k, f.mm, f.pmdSlot))) return VM_FAULT_OOM;
-  }
-
-  let page: KPtr = NULL;
-  if ((f.flags & FAULT_FLAG_WRITE) !== 0) {
-    if (vmAnonVma.get(ram, f.vma) === NULL) {
-      if (speculative) {
-        if (!(yield* m.design.anonVmaMissing(k, f))) return VM_FAULT_RETRY;
-      } else if ((yield* anonVmaPrepare(k, f.vma)) !== 0) return VM_FAULT_OOM;
-    }
-    page = m.frames.tryAllocateZeroed(k);
-    if (page === NULL) page = yield* m.frames.allocate(k, GFP_HIGHUSER | GFP_ZERO);
-    if (page === NULL) return VM_FAULT_OOM;
-    if (k.point(COST_STEP)) yield;
-  }
-
-  if (!(yield* m.design.pteMapLock(k, f))) {
-    if (page !== NULL) m.design.dropPage(k, page);
-    return VM_FAULT_RETRY;
-  }
-  if (k.point(COST_PTE)) yield;
-  let result = 0;
-  if (!m.design.entryIsNone(k, f)) {
-    m.mmu.updateMmuTlb(k, f.page);
-  } else {
-    result = checkStableAddressSpace(k, f);
-    if (result === 0) {
-      if (page === NULL) {
-        if (k.point(COST_PTE)) yield;
-        format.make(m.zeroFrame, vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
-        format.mkSpecial();
-      } else {
-        if (k.point(COST_ATOMIC)) yield;
-        mmRssAnon.add(ram, f.mm, 1);
-        pageAddNewAnonRmap(ram, page, f.vma, f.page);
-        if (k.point(COST_PTE)) yield;
-        format.make(m.frames.map.pfn(page), vmPageProtLo.get(ram, f.vma), vmPageProtHi.get(ram, f.vma));
-        if ((flags & VM_WRITE) !== 0) {
-          format.mkDirty();
-          format.mkWrite();
-        }
-        page = NULL;
-      }
-      setPteAt(k, f.mm, f.page, f.pteSlot, format.lo, format.hi);
-    }
-  }
-  if (k.point(COST_UNLOCK)) yield;
-  spinUnlock(k, f.ptl, PTL);
-  if (page !== NULL) m.putPage(k, page);
-  return result;
 }
 
 /** do_wp_page(): a write to an entry that forbids it. Locks: ptl held, released here. */
@@ -364,9 +302,4 @@ function* installCopy(k: Context, m: Memory, f: FaultState, page: KPtr, oldPage:
     m.putPage(k, oldPage);
   }
   return VM_FAULT_WRITE;
-}
-
-/** check_stable_address_space(): the contents of a dying address space may be gone already. */
-function checkStableAddressSpace(k: Context, f: FaultState): number {
-  return (mmFlags.get(k.ram, f.mm) & MMF_UNSTABLE) === 0 ? 0 : VM_FAULT_SIGBUS;
 }

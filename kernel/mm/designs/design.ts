@@ -58,14 +58,32 @@ export abstract class FaultDesign {
   }
 
   /** pte_map_lock(): maps the lowest table if needed and takes its lock; false: give up, nothing is held. */
-  *pteMapLock(k: Context, f: FaultState): Work<boolean> {
-    const m = memoryOf(k);
+  pteMapLock(k: Context, f: FaultState): Work<boolean> {
+    if (!k.cpu.isQuiet(COST_PTE + COST_LOCK)) return this.pteMapLockByPoints(k, f);
+    k.cpu.charge(COST_PTE);
+    this.mapTable(k, f);
+    k.cpu.charge(COST_LOCK);
+    return spinAcquire(k, f.ptl, PTL) ? YES : this.awaitPteLock(k, f);
+  }
+
+  /** The same where something can come in between. */
+  *pteMapLockByPoints(k: Context, f: FaultState): Work<boolean> {
     if (k.point(COST_PTE)) yield;
+    this.mapTable(k, f);
+    if (k.point(COST_LOCK)) yield;
+    return spinAcquire(k, f.ptl, PTL) || (yield* this.awaitPteLock(k, f));
+  }
+
+  *awaitPteLock(k: Context, f: FaultState): Work<boolean> {
+    yield* spinLockSlow(k, f.ptl, PTL);
+    return true;
+  }
+
+  /** Where the entry and its lock are. Preceded by a point. */
+  mapTable(k: Context, f: FaultState): void {
+    const m = memoryOf(k);
     f.ptl = ptlOf(m, f.pmdSlot);
     if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
-    if (k.point(COST_LOCK)) yield;
-    if (!spinAcquire(k, f.ptl, PTL)) yield* spinLockSlow(k, f.ptl, PTL);
-    return true;
   }
 
   /** pte_spinlock(): the same for a table that is mapped already. */

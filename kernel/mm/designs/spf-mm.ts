@@ -28,7 +28,7 @@ import { PTL } from "../locks.ts";
 import { memoryOf } from "../memory.ts";
 import { mmMmapSeq, mmPgd, mmRb, mmUsers } from "../mm-struct.ts";
 import { mmuNotifierTrylock, mmuNotifierUnlock } from "../mmu-notifier.ts";
-import { NO_SLOT, pteSlot, ptlOf, tableOf } from "../page-table.ts";
+import { NO_SLOT } from "../page-table.ts";
 import { rbLeft, rbRight } from "../rbtree.ts";
 import {
   PGFAULT,
@@ -352,13 +352,6 @@ export class SpfMm extends FaultDesign {
     this.walkEnd(k, enabled);
     cpu.charge(COST_IRQ_MASK);
     return YES;
-  }
-
-  /** Where the entry and its lock are. Preceded by a point. */
-  mapTable(k: Context, f: FaultState): void {
-    const m = memoryOf(k);
-    f.ptl = ptlOf(m, f.pmdSlot);
-    if (f.pteSlot === NO_SLOT) f.pteSlot = pteSlot(m, tableOf(m, f.pmdSlot), f.page);
   }
 
   *awaitLock(k: Context, f: FaultState, enabled: boolean): Work<boolean> {
