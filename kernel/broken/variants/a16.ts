@@ -28,7 +28,7 @@ class LiveVma extends SpfMm {
 
 export const A16: BrokenVariant = {
   id: "A16",
-  title: "the fault works with the VMA in the tree, not with its copy",
+  title: "the new page's index in the reverse map is read from the VMA in the tree, not from its copy",
   catalogue: "A16",
   designs: SPF_MM,
   invariants: ["I9", "I1"],

@@ -27,7 +27,7 @@ import {
 } from "../../../kernel/mm/mm-struct.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE } from "../../../kernel/mm/mmap.ts";
 import { findPteSlot, NO_SLOT, ptlOf, walkToPmd } from "../../../kernel/mm/page-table.ts";
-import { vmAnonVma } from "../../../kernel/mm/vma.ts";
+import { vmAnonVma, vmPgoff } from "../../../kernel/mm/vma.ts";
 import { findVma } from "../../../kernel/mm/vma-tree.ts";
 import type { KernelObserver } from "../../../kernel/observer.ts";
 import { percpuOf, thisCpu } from "../../../kernel/percpu.ts";
@@ -286,13 +286,18 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   A16: {
-    whole: "copy",
-    broken: "the VMA",
+    whole: "the copy's",
+    broken: "the tree's",
     *probe(scene) {
+      const { k } = scene;
       yield* mapped(scene, BASE, 1);
       const f = scene.fault(BASE);
       yield* scene.advanced(f);
-      return f.vma === f.found ? "the VMA" : "copy";
+      const copied = vmPgoff.get(k.ram, f.vma);
+      vmPgoff.set(k.ram, f.found, copied + 1);
+      if (!(yield* scene.spf.pteMapLock(k, f))) return "given up";
+      spinUnlock(k, f.ptl, PTL);
+      return vmPgoff.get(k.ram, f.vma) === copied ? "the copy's" : "the tree's";
     },
   },
   A17: {
