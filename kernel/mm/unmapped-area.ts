@@ -11,7 +11,7 @@ import { rbLeft, rbParent, rbRight } from "./rbtree.ts";
 import { vmaOfRb, vmEnd, vmPrev, vmStart, vmStartGap, vmSubtreeGap } from "./vma.ts";
 import { findVma, previousOf } from "./vma-tree.ts";
 
-/** Lowest page that a search hands out (mmap_min_addr = 64 KiB). */
+/** Lowest page that can be mapped (mmap_min_addr = 64 KiB): nobody has CAP_SYS_RAWIO, as root in a container has not. */
 export const MMAP_MIN_PAGE = 16;
 
 export interface AddressSpaceEnds {
