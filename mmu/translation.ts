@@ -111,8 +111,9 @@ export interface TranslationUnit {
    */
   translate(lo: number, hi: number, kind: AccessKind, privilege: Privilege): TranslationStatus;
   /**
-   * An address whose upper half is `hi` can be translated at all (x86: is canonical); what is not one faults whatever
-   * is mapped, and before any page of the same access does.
+   * An address whose upper half is `hi` is one (x86: is canonical); what is not one faults whatever is mapped, before
+   * alignment is looked at and before any page of the same access faults. Where translation reports it like any page
+   * that is not mapped (Arm), everything is an address.
    */
   isAddress(hi: number): boolean;
   /** What the last translate() found must be accessed aligned, whatever the instruction (Arm: Device memory). */
