@@ -107,6 +107,8 @@ const ATTR_LOCKED = 4 << 1;
 const ATTR_MODIFY = 6 << 1;
 /** ICC_SGI1R_EL1: every core but the sender. */
 const ICC_SGI1R_HI_IRM = 1 << 8;
+/** Aff3, RS and Aff2: no core has one other than 0. */
+const ICC_SGI1R_HI_FAR = 0xff_f0ff;
 /** waitAddress of a core in WFE: no word has it. */
 const WAITS_FOR_EVENT = 1;
 export interface Aarch64CoreOptions {
@@ -541,7 +543,8 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
     const cluster = (lo >>> 16) & 0xff;
     const { cores } = this.#domain;
     for (let target = 0; target < cores.length; target++) {
-      const isListed = target >>> 4 === cluster && (lo & (1 << (target & 15))) !== 0;
+      const isListed =
+        (hi & ICC_SGI1R_HI_FAR) === 0 && target >>> 4 === cluster && (lo & (1 << (target & 15))) !== 0;
       const isNamed = (hi & ICC_SGI1R_HI_IRM) !== 0 ? target !== this.id : isListed;
       if (isNamed) this.host.trace(this, "ipi", intid, target);
     }

@@ -26,6 +26,20 @@ const LDR = 0xf940_0020;
 /** LDXP X0, X5, [X1]; STXP W2, X3, X5, [X1] */
 const LDXP = 0xc87f_1420;
 const STXP = 0xc822_1423;
+/** LDADD X5, X0, [X1], X5 = 0; CAS X5, X3, [X1], which fails; SWP X3, X0, [X1] */
+const LDADD_ZERO = 0xf825_0020;
+const CAS_FAILING = 0xc8a5_7c23;
+const SWP = 0xf823_8020;
+/** STLRB W3, [X1]; STRB W3, [X1, #63] and #64 */
+const STLRB = 0x089f_fc23;
+const STRB_LAST = 0x3900_fc23;
+const STRB_PAST = 0x3901_0023;
+/** LDAXRB W0, [X1]; STLXRB W2, W3, [X1] */
+const LDAXRB = 0x085f_fc20;
+const STLXRB = 0x0802_fc23;
+/** LDXP W0, W5, [X1]; STXP W2, W3, W5, [X1] */
+const LDXP_WORDS = 0x887f_1420;
+const STXP_WORDS = 0x8822_1423;
 
 function blockOf(word: number): Block {
   const code = new Uint8Array(4);
@@ -145,6 +159,61 @@ describe.each(["filled", "empty"] as const)("fast TLB %s", (fastTlb) => {
       ],
       [1n, 9n],
       OLD,
+    ],
+    ...(
+      [
+        ["an atomic addition of nothing", LDADD_ZERO],
+        ["a compare-and-swap that fails", CAS_FAILING],
+        ["a swap", SWP],
+        ["a store-release of a byte", STLRB],
+        ["a store to the granule's last byte", STRB_LAST],
+      ] as const
+    ).map(([name, word]) => {
+      const turns: readonly (readonly [core: number, word: number])[] = [
+        [1, LDR],
+        [0, LDXR],
+        [1, word],
+        [0, STXR],
+      ];
+      return [`another core executes ${name}`, turns, [1n, 9n], null] as const;
+    }),
+    [
+      "another core stores past the granule",
+      [
+        [0, LDXR],
+        [1, STRB_PAST],
+        [0, STXR],
+      ],
+      [0n, 9n],
+      0x77n,
+    ],
+    [
+      "the core's own store comes between (IMPLEMENTATION DEFINED: it leaves the monitor)",
+      [
+        [0, LDXR],
+        [0, STR],
+        [0, STXR],
+      ],
+      [0n, 9n],
+      0x77n,
+    ],
+    [
+      "a byte with acquire and release",
+      [
+        [0, LDAXRB],
+        [0, STLXRB],
+      ],
+      [0n, 9n],
+      (OLD & ~0xffn) | 0x77n,
+    ],
+    [
+      "a pair of words is stored",
+      [
+        [0, LDXP_WORDS],
+        [0, STXP_WORDS],
+      ],
+      [0n, 9n],
+      0x1111_2222_0000_0077n,
     ],
     [
       "a pair of doublewords is stored",

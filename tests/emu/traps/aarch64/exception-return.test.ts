@@ -186,6 +186,17 @@ describe("what a return does besides", () => {
     expect(x(rig.core, 2)).toBe(1n);
   });
 
+  test.each([
+    ["clrex", 1n],
+    ["isb", 0n],
+  ])("%s between the exclusives: the store's status is %d", (text, status) => {
+    const rig = new Rig();
+    setX(rig.core, 0, 0x3_0000);
+    rig.start(rig.core, EL0, a64("ldxr x1, [x0]", text, "stxr w2, x3, [x0]", "svc #1"));
+    rig.run();
+    expect(x(rig.core, 2)).toBe(status);
+  });
+
   test("it sets the event register", () => {
     const rig = new Rig();
     rig.start(rig.core, EL0, a64("wfe", "svc #0"));
