@@ -102,19 +102,19 @@ export class PhysicalMemory {
 
   /** @hot */
   write8(pa: number, value: number): void {
-    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa);
+    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa, 1);
     this.u8[pa] = value;
   }
 
   /** @hot */
   write16(pa: number, value: number): void {
-    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa);
+    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa, 2);
     this.u16[pa >>> 1] = value;
   }
 
   /** @hot */
   write32(pa: number, value: number): void {
-    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa);
+    if (this.frameFlags[pa >>> 12] !== FRAME_DIRTY) this.beforeWrite(pa, 4);
     this.i32[pa >>> 2] = value;
   }
 
@@ -138,10 +138,10 @@ export class PhysicalMemory {
   }
 
   /** Marks one frame before a write of at most eight bytes inside it. */
-  beforeWrite(pa: number): void {
+  beforeWrite(pa: number, lengthBytes = 8): void {
     const flags = this.#mark(pa >>> 12);
-    if (flags & FRAME_WATCHED) this.onWatchedWrite(pa, 8);
-    if (flags & FRAME_MONITORED) this.onMonitoredWrite(pa, 8);
+    if (flags & FRAME_WATCHED) this.onWatchedWrite(pa, lengthBytes);
+    if (flags & FRAME_MONITORED) this.onMonitoredWrite(pa, lengthBytes);
   }
 
   /** @hot */

@@ -125,14 +125,18 @@ export class Interpreter implements Engine {
     for (const other of this.#cores) if (other !== core) dropFastWrites(other.mmu.fast, frame);
   }
 
-  /** A write, by whomever, opens the monitors of all cores that hold a granule it touches. */
+  /**
+   * A write opens the monitors that hold a granule it touches, but for that of the core whose instruction it is: its fast TLB
+   * lets such stores through, so none may make a difference.
+   */
   #openMonitors(pa: number, lengthBytes: number): void {
     let held = 0;
     for (const core of this.#cores) {
       const monitor = core.state[MONITOR]!;
       if (monitor === 0) continue;
       const granule = (monitor & -GRANULE_BYTES) >>> 0;
-      if (granule < pa + lengthBytes && pa < granule + GRANULE_BYTES) {
+      const isTouched = granule < pa + lengthBytes && pa < granule + GRANULE_BYTES;
+      if (isTouched && core !== this.#slow.writer) {
         core.state[MONITOR] = 0;
         core.monitorOpened();
       } else if (granule >>> 12 === pa >>> 12) held++;

@@ -53,6 +53,8 @@ export class SlowAccess {
   hi = 0;
   /** A core's monitor was set: the frame is marked, and other cores store to it the slow way. */
   onReservation: (core: Core, frame: number) => void = () => {};
+  /** The core whose instruction writes at the moment; null: whoever writes to RAM, it is no instruction. */
+  writer: Core | null = null;
   readonly #ram: PhysicalMemory;
   #firstPa = 0;
   /** Bytes of the access on its first page. */
@@ -169,18 +171,24 @@ export class SlowAccess {
     const ram = this.#ram;
     const pa = this.#firstPa;
     if (this.#firstBytes === sizeBytes && pa + sizeBytes <= ram.sizeBytes) {
-      if (ram.frameFlags[pa >>> 12] !== FRAME_DIRTY) ram.beforeWrite(pa);
+      if (ram.frameFlags[pa >>> 12] !== FRAME_DIRTY) {
+        this.writer = core;
+        ram.beforeWrite(pa, sizeBytes);
+        this.writer = null;
+      }
       if (sizeBytes === 1) ram.u8[pa] = valueLo;
       else if (sizeBytes === 2) ram.view.setInt16(pa, valueLo, true);
       else ram.view.setInt32(pa, valueLo, true);
       if (sizeBytes === 8) ram.view.setInt32(pa + 4, valueHi, true);
       return;
     }
+    this.writer = core;
     for (let i = 0; i < sizeBytes; i++) {
       const at = i < this.#firstBytes ? this.#firstPa + i : core.mmu.pa + i - this.#firstBytes;
       const value = i < 4 ? valueLo >>> (i * 8) : valueHi >>> ((i - 4) * 8);
       if (at < ram.sizeBytes) ram.write8(at, value & 0xff);
     }
+    this.writer = null;
   }
 
   /** Accesses that are big-endian, locked, exclusive or must be aligned (layout: PACKED.ACCESS). */

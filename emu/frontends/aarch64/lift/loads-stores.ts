@@ -5,6 +5,8 @@
  * are marks on the access. Atomic instructions write even if they change nothing (a CAS that fails, LDSET of 0), which
  * the manual permits.
  *
+ * A store of the core itself leaves its monitor as it is (IMPLEMENTATION DEFINED).
+ *
  * CONSTRAINED UNPREDICTABLE choices: a load that writes back to its own destination leaves the written-back address there
  * (LDP: likewise; two equal destinations hold the second element); a store of a register that it writes back stores the
  * old value; exclusive stores with overlapping registers use the values from before.

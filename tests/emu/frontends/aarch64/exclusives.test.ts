@@ -30,8 +30,9 @@ const STXP = 0xc822_1423;
 const LDADD_ZERO = 0xf825_0020;
 const CAS_FAILING = 0xc8a5_7c23;
 const SWP = 0xf823_8020;
-/** STLRB W3, [X1]; STRB W3, [X1, #63] and #64 */
+/** STLRB W3, [X1]; STRB W3, [X1, #63] and #64; LDXR X0, [X4] and STXR W2, X3, [X4], in the next granule */
 const STLRB = 0x089f_fc23;
+const LDXR_ELSEWHERE = 0xc85f_7c80;
 const STRB_LAST = 0x3900_fc23;
 const STRB_PAST = 0x3901_0023;
 /** LDAXRB W0, [X1]; STLXRB W2, W3, [X1] */
@@ -177,6 +178,16 @@ describe.each(["filled", "empty"] as const)("fast TLB %s", (fastTlb) => {
       ];
       return [`another core executes ${name}`, turns, [1n, 9n], null] as const;
     }),
+    [
+      "another core stores to the last byte before the granule",
+      [
+        [0, LDXR_ELSEWHERE],
+        [1, STRB_LAST],
+        [0, STXR_ELSEWHERE],
+      ],
+      [0n, 9n],
+      OLD,
+    ],
     [
       "another core stores past the granule",
       [
