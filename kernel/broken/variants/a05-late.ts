@@ -1,8 +1,14 @@
-/** A05, the late bump: the next writer enters before the last one has bumped, and two bumps meet: the count is even inside a writer. */
+/**
+ * A05, the late bump: the next writer enters before the last one has bumped, and two bumps meet. The count is even inside
+ * a writer. And since nothing excludes the other bump, the halves of this one count: one of two is lost, and the count
+ * stays odd.
+ */
 import type { Context, Work } from "../../context.ts";
+import { COST_ACCESS } from "../../costs.ts";
 import { upWrite } from "../../locking/rwsem.ts";
 import { SpfMm } from "../../mm/designs/index.ts";
 import { MMAP_LOCK } from "../../mm/locks.ts";
+import { mmMmapSeq } from "../../mm/mm-struct.ts";
 import { mmapLockOf } from "../../mm/mmap-lock.ts";
 import type { KPtr } from "../../struct.ts";
 import { type BrokenVariant, SPF_MM } from "../variant.ts";
@@ -10,7 +16,10 @@ import { type BrokenVariant, SPF_MM } from "../variant.ts";
 class BumpAfterRelease extends SpfMm {
   override *writeUnlock(k: Context, mm: KPtr): Work {
     yield* upWrite(k, mmapLockOf(mm), MMAP_LOCK);
-    yield* this.beforeWriteUnlock(k, mm);
+    if (k.point(COST_ACCESS)) yield;
+    const count = mmMmapSeq.get(k.ram, mm);
+    if (k.point(COST_ACCESS)) yield;
+    mmMmapSeq.set(k.ram, mm, count + 1);
   }
 }
 
@@ -19,7 +28,7 @@ export const A05_LATE: BrokenVariant = {
   title: "the sequence count becomes even after mmap_lock was released, not before",
   catalogue: "A05",
   designs: SPF_MM,
-  invariants: ["I15"],
+  invariants: ["I1", "I10"],
   needs: [],
   overrides: { spfMm: BumpAfterRelease },
 };
