@@ -126,6 +126,7 @@ export class Arm64Mmu implements ArchMmu {
     cpu.msr("TTBR0_EL1", this.#reserved | 0, 0);
     cpu.msr("TTBR1_EL1", this.#swapper | 0, 0);
     cpu.tlbi("vmalle1", 0, 0);
+    cpu.dsb("nsh");
     cpu.isb();
   }
 
