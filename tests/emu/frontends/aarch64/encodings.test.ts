@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decode, disassemble, ROWS } from "../../../../emu/frontends/aarch64/index.ts";
+import { incompleteClasses } from "./generate/row-classes.ts";
 
 const LINES = readFileSync(new URL("golden/encodings.txt", import.meta.url), "utf8")
   .split("\n")
@@ -27,6 +28,10 @@ test("every lifted row has recorded encodings", () => {
   const seen = new Set(LINES.map(({ word }) => decode(word)?.id));
   const missing = ROWS.filter((row) => row.kind === "lifted" && !seen.has(row.id));
   expect(missing.map((row) => row.name)).toEqual([]);
+});
+
+test("every class of the manual has enough recorded encodings", () => {
+  expect(incompleteClasses(LINES.map(({ word }) => decode(word)))).toEqual([]);
 });
 
 test("what objdump calls unallocated is no lifted row", () => {

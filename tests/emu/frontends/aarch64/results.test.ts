@@ -14,6 +14,7 @@ import {
 import { STATE_FLAGS_A } from "../../../../emu/ir/index.ts";
 import { BACKENDS } from "../../../exec/backends.ts";
 import { emptyScene, mapPage, type Scene, viewOf } from "../../../exec/scene.ts";
+import { incompleteClasses } from "./generate/row-classes.ts";
 import { USER_ROWS } from "./generate/user-cases.ts";
 import {
   DATA,
@@ -72,6 +73,17 @@ function codeOf({ word }: RecordedCase): Uint8Array {
 test("every row that a user process can execute has recorded results", () => {
   const seen = new Set(CASES.map(({ word }) => decode(word)!.id));
   expect(USER_ROWS.filter(({ id }) => !seen.has(id)).map(({ name }) => name)).toEqual([]);
+});
+
+test("every class of the manual that a user process can execute has enough recorded results", () => {
+  expect(incompleteClasses(CASES.map(({ word }) => decode(word)))).toEqual([]);
+});
+
+test("recorded compare-and-swaps of pairs find what they expect, and do not", () => {
+  const pairs = CASES.filter(({ word }) => decode(word)!.name === "CASP");
+  const stores = pairs.filter(({ outcome }) => / m\d+=/.test(outcome));
+  expect(stores.length).toBeGreaterThan(20);
+  expect(pairs.length - stores.length).toBeGreaterThan(20);
 });
 
 test.each(BACKENDS)("$name: recorded results", (backend) => {

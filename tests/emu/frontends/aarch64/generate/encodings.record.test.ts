@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROWS, randomInstruction } from "../../../../../emu/frontends/aarch64/index.ts";
 import { seeded, seedOf } from "../../x86-64/random.ts";
+import { vectorsOf } from "./row-classes.ts";
 
 const PER_ROW = 24;
 const UNALLOCATED_TRIALS = 3000;
@@ -20,9 +21,10 @@ const OBJDUMP = "aarch64-linux-gnu-objdump";
 
 test.skipIf(process.env["RECORD"] !== "encodings")("record encodings with objdump", () => {
   const words: number[] = [];
-  for (const row of ROWS.filter(({ kind }) => kind === "lifted")) {
+  const rows = ROWS.filter(({ kind }) => kind === "lifted");
+  for (const row of rows) {
     const random = seeded(seedOf(row.name));
-    for (let i = 0; i < PER_ROW; i++) words.push(randomInstruction(row, random));
+    for (let i = 0; i < vectorsOf(row, rows, PER_ROW); i++) words.push(randomInstruction(row, random));
   }
   const random = seeded(64);
   const known = words.length;

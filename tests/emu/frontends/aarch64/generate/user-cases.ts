@@ -87,6 +87,16 @@ function access(
     const value = new DataView(inputs.memory.buffer).getBigUint64(at, true);
     overrides.set(f["e"]!, value);
   }
+  if (row.name === "CASP" && f["e"] !== n && f["e"]! + 1 !== n && random() & 1) {
+    const at = Number(inputs.registers[n]! - WINDOW);
+    const memory = new DataView(inputs.memory.buffer);
+    const element = (index: number): bigint =>
+      f["s"] === 1
+        ? memory.getBigUint64(at + index * 8, true)
+        : BigInt(memory.getUint32(at + index * 4, true));
+    overrides.set(f["e"]!, element(0));
+    if (f["e"]! + 1 !== SP) overrides.set(f["e"]! + 1, element(1));
+  }
   return { word, seed, overrides };
 }
 
