@@ -148,7 +148,7 @@ export abstract class Core implements Cpu {
   readonly undefinedCounts: Map<number, number> = new Map();
   /** Hints to a spinning thread (PAUSE, YIELD) that user code executed. */
   pauses = 0;
-  /** Ends the present slice as soon as possible (IPI sent, barrier completed). */
+  /** Ends the present slice as soon as possible (a barrier waits, a core was started). */
   sliceEnds = false;
   /** User code is not to be executed now: slices end where it would go on, unless for an interrupt. */
   userHeld = false;
@@ -300,6 +300,20 @@ export abstract class Core implements Cpu {
     this.userLimit = userLimit;
     this.kernelLimit = kernelLimit;
     this.sliceEnds = false;
+    this.updatePointLimit();
+  }
+
+  /**
+   * A message to other cores is on its way, and was on none when the slice was made: they may have nothing to do before it
+   * arrives, so from then on this core must not lead. Exploring runs ask the strategy at once.
+   */
+  protected messageSent(arrival: number): void {
+    if (this.budget.exploring) {
+      this.endSlice();
+      return;
+    }
+    if (arrival < this.userLimit) this.userLimit = arrival;
+    if (arrival < this.kernelLimit) this.kernelLimit = arrival;
     this.updatePointLimit();
   }
 

@@ -548,7 +548,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
       const isNamed = (hi & ICC_SGI1R_HI_IRM) !== 0 ? target !== this.id : isListed;
       if (isNamed) this.host.trace(this, "ipi", intid, target);
     }
-    this.endSlice();
+    this.messageSent(this.clock + this.profile.messageLatencyCycles);
   }
 
   // InstructionCore

@@ -449,7 +449,7 @@ export class X86Core extends Core implements X86Cpu, ApicCore, InstructionCore {
 
   sent(icrLo: number, icrHi: number): void {
     this.host.trace(this, "ipi", icrLo, icrHi);
-    this.endSlice();
+    this.messageSent(this.clock + this.profile.ipiLatencyCycles);
   }
 
   // InstructionCore
