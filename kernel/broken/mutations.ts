@@ -60,6 +60,11 @@ const MM_STEPS: Steps<MmSteps> = {
     "invalidation",
     "mremap does not flush the old addresses under the page-table locks",
   ),
+  startModify: {
+    kind: "invalidation",
+    instead: "mprotect does not clear an entry while it changes it",
+    replace: () => () => {},
+  },
 };
 
 const GATHER_STEPS: Steps<Gather> = {
@@ -114,6 +119,8 @@ const ARM64_TLB_STEPS: Steps<Arm64Tlb> = {
   publishStores: doesNothing("invalidation", "no DSB ISHST before the TLBI"),
   broadcast: { kind: "invalidation", instead: "the TLBI is left out", replace: () => () => {} },
   awaitAll: doesNothing("acknowledgement", "no DSB ISH after the TLBI"),
+  flushMm: doesNothing("invalidation", "a flush of the whole address space is left out"),
+  dropPages: doesNothing("invalidation", "a flush of single pages is left out"),
 };
 
 const ASIDS_STEPS: Steps<Asids> = {
@@ -127,6 +134,11 @@ const ASIDS_STEPS: Steps<Asids> = {
     },
   },
   isOfGeneration: saysWhatever(true, "an id is kept whatever its generation"),
+  keptAsid: {
+    kind: "re-check",
+    instead: "a rollover forgets what a core runs under that has not switched since the last one",
+    replace: () => (_k: Context, _core: KPtr, active: number) => active,
+  },
   updateReserved: saysWhatever(false, "an ASID that a core runs under is not looked for"),
   takeFlushPending: saysWhatever(false, "no core flushes after a rollover"),
   flushLocal: doesNothing("invalidation", "the flush after a rollover is left out"),

@@ -134,4 +134,11 @@ if (values.json) {
 }
 const score = (100 * caught.length) / outcomes.length;
 console.log(`mutation score ${score.toFixed(1)} %: ${caught.length} of ${outcomes.length} caught`);
+const equivalent = survivors.length - unexplained.length;
+const rest = outcomes.length - equivalent;
+if (equivalent > 0) {
+  console.log(
+    `${caught.length} of the ${rest} on whose step anything depends: ${((100 * caught.length) / rest).toFixed(1)} %`,
+  );
+}
 process.exitCode = score < 90 || unexplained.length > 0 || stale.length > 0 ? 1 : 0;
