@@ -24,6 +24,34 @@ export class UserError extends Error {
   }
 }
 
+/** Letters that may be wrong in a name, for each so many that are right. */
+const LETTERS_PER_SLIP = 3;
+
+/** A hint for a name that is not there: the one that was probably meant comes first. */
+export function nearMiss(name: string, names: readonly string[], otherwise: string): string {
+  let best = "";
+  let least = Math.max(1, Math.floor(name.length / LETTERS_PER_SLIP)) + 1;
+  for (const each of names) {
+    const slips = distance(name.toLowerCase(), each.toLowerCase());
+    if (slips < least) [best, least] = [each, slips];
+  }
+  return best === "" ? otherwise : `did you mean ${best}? Else ${otherwise}`;
+}
+
+/** Letters to insert, remove or replace that make one word of the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let left = 1; left <= from.length; left++) {
+    const next = [left];
+    for (let right = 1; right <= to.length; right++) {
+      const replaced = row[right - 1]! + (from[left - 1] === to[right - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[right]! + 1, next[right - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
 /** Text as one line: control characters that came in with names, words or file contents are escaped. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach the terminal

@@ -12,7 +12,7 @@ import { TableBatches } from "./mm/table-batch.ts";
 import { loadInit } from "./tasks/exec.ts";
 import { Processes } from "./tasks/processes.ts";
 
-export { ASSERTIONS, type AssertionId } from "./assertions.ts";
+export { ASSERTIONS, type AssertionId, assertionIds } from "./assertions.ts";
 export {
   BROKEN,
   type BrokenListing,

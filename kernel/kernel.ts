@@ -91,7 +91,7 @@ export class Kernel implements KernelPort {
     this.ram = platform.ram;
     this.arch = arch;
     this.options = options;
-    this.#assertionsOff = assertionIds(options.assertionsOff ?? [], "--assertions-off");
+    this.#assertionsOff = assertionIds(options.assertionsOff ?? [], "--assertion-off");
     this.#activeCpu = platform.cpus[0]!;
     this.log = new KernelLog((bytes) => platform.console("kernel", bytes));
     this.register("log", this.log);

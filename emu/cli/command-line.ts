@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import yargs from "yargs";
-import { printable, UserError } from "../user-error.ts";
+import { nearMiss, printable, UserError } from "../user-error.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { listCommand } from "./commands/list.ts";
@@ -13,6 +13,8 @@ import { stressCommand } from "./commands/stress.ts";
 import { tieNegativeValues } from "./options.ts";
 import { ROOT } from "./programs.ts";
 import { STATUS_USAGE } from "./verdict.ts";
+
+const COMMANDS: readonly string[] = ["boot", "run", "stress", "replay", "litmus", "list", "demo"];
 
 /** What yargs finds wrong with the words. */
 class UsageError extends Error {}
@@ -41,7 +43,13 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
       .fail((message, error) => {
         // What an option's own check threw comes as yargs' error with the same message.
         if (error?.name === "YError") throw new UsageError(message);
-        throw error ?? new UsageError(`${message.replace(/\s*\n\s*/g, " ")}; see \`faultline --help\``);
+        if (error != null) throw error;
+        const [word] = own;
+        if (word !== undefined && !word.startsWith("-") && !COMMANDS.includes(word)) {
+          const hint = nearMiss(word, COMMANDS, "see `faultline --help`");
+          throw new UserError("there is no such command", word, hint);
+        }
+        throw new UsageError(`${message.replace(/\s*\n\s*/g, " ")}; see \`faultline --help\``);
       })
       .parseAsync();
   } catch (error) {

@@ -2,7 +2,7 @@
 import type { Argv, Options } from "yargs";
 import { MACHINE_MODELS } from "../machines/index.ts";
 import type { MachineModel } from "../machines/model.ts";
-import { UserError } from "../user-error.ts";
+import { nearMiss, UserError } from "../user-error.ts";
 
 export interface MachineArguments {
   readonly machine: string | undefined;
@@ -97,6 +97,7 @@ export function numberOption(
 ): Options {
   return {
     type: "string",
+    requiresArg: true,
     default: byDefault,
     defaultDescription: String(byDefault),
     describe,
@@ -111,7 +112,7 @@ export function numberOption(
       throw new UserError(
         "is not a number",
         `${name} ${given}`.trim(),
-        `give one, as in ${name} ${byDefault}`,
+        `give one, as in ${name} ${range === null || lies(byDefault, range) ? byDefault : range.least}`,
       );
     },
   };
@@ -147,11 +148,9 @@ export function chooseModel(
   if (args.machine !== undefined) {
     const model = MACHINE_MODELS.find((each) => each.name === args.machine);
     if (model === undefined) {
-      throw new UserError(
-        "there is no such machine",
-        `--machine ${args.machine}`,
-        "see `faultline list machines`",
-      );
+      const names = MACHINE_MODELS.map((each) => each.name);
+      const hint = nearMiss(args.machine, names, "see `faultline list machines`");
+      throw new UserError("there is no such machine", `--machine ${args.machine}`, hint);
     }
     if (args.arch !== undefined && args.arch !== model.arch) {
       throw new UserError(`is a machine of ${model.arch}`, `--machine ${args.machine}`, "leave --arch out");

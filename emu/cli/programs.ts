@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MACHINE_MODELS } from "../machines/index.ts";
-import { UserError } from "../user-error.ts";
+import { nearMiss, UserError } from "../user-error.ts";
 
 export interface Program {
   readonly name: string;
@@ -59,11 +59,9 @@ export function resolveProgram(
     return { path: programPath(arch ?? MACHINE_MODELS[0]!.arch, known), args: known.args };
   }
   if (nameOrPath.includes("/") || existsSync(nameOrPath)) return { path: nameOrPath, args: [] };
-  throw new UserError(
-    "there is no such program",
-    nameOrPath,
-    "see `faultline list programs`, or give a path",
-  );
+  const names = programs().map((program) => program.name);
+  const hint = nearMiss(nameOrPath, names, "see `faultline list programs`, or give a path");
+  throw new UserError("there is no such program", nameOrPath, hint);
 }
 
 /** Bytes of a program file at most: far more than guest RAM can hold of one. */

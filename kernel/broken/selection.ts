@@ -1,5 +1,5 @@
 /** From what the command line names to a fault design and the classes that a variant replaces. */
-import { UserError } from "../../emu/user-error.ts";
+import { nearMiss, UserError } from "../../emu/user-error.ts";
 import { DESIGNS, type DesignEntry } from "../mm/designs/index.ts";
 import { MUTATIONS } from "./mutations.ts";
 import type { BrokenVariant } from "./variant.ts";
@@ -27,8 +27,9 @@ export function selectDesign(name: string, option: string, arch?: string): Desig
   const where = `${option} ${name}`;
   const design = DESIGNS.find((each) => each.name === designName);
   if (design === undefined) {
-    const names = DESIGNS.map((each) => each.name).join(", ");
-    throw new UserError("there is no such fault design", where, `choose from ${names}`);
+    const names = DESIGNS.map((each) => each.name);
+    const hint = nearMiss(designName, names, `choose from ${names.join(", ")}`);
+    throw new UserError("there is no such fault design", where, hint);
   }
   if (cut < 0) return { design, variant: null };
   return { design, variant: selectVariant(name.slice(cut + 1), designName, where, arch) };
@@ -54,7 +55,8 @@ function selectVariant(id: string, design: string, where: string, arch: string |
     throw new UserError(`${id} is not there yet`, where, `it waits for ${waiting.waitsFor}`);
   }
   const names = BROKEN.filter((each) => each.designs.includes(design)).map((each) => each.id);
-  throw new UserError("there is no such broken variant", where, `choose from ${names.join(", ")}`);
+  const hint = nearMiss(id, names, `choose from ${names.join(", ")}`);
+  throw new UserError("there is no such broken variant", where, hint);
 }
 
 /** What `faultline list broken` shows. */

@@ -15,7 +15,7 @@ export interface Finding {
   readonly signature: string;
   readonly invariant: string;
   /** The first violation's text. */
-  readonly text: string;
+  text: string;
   /** Violations with this signature. */
   count: number;
   /** Run of the campaign, from 1, that showed it first, and that run's seed. */

@@ -1,7 +1,7 @@
 /** What a campaign is to do: plain data, so that it goes to workers and into result files as it is. */
 import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import type { MachineModel } from "../../emu/machines/model.ts";
-import { UserError } from "../../emu/user-error.ts";
+import { nearMiss, UserError } from "../../emu/user-error.ts";
 import { findScenario, readScenario } from "../scenarios/index.ts";
 import { type SchedulerName, Unit } from "./unit.ts";
 
@@ -33,7 +33,12 @@ export interface CampaignPlan {
 export function modelByName(name: string): MachineModel {
   const model = MACHINE_MODELS.find((each) => each.name === name);
   if (model === undefined) {
-    throw new UserError("there is no such machine", name, "see `faultline list machines`");
+    const names = MACHINE_MODELS.map((each) => each.name);
+    throw new UserError(
+      "there is no such machine",
+      name,
+      nearMiss(name, names, "see `faultline list machines`"),
+    );
   }
   return model;
 }

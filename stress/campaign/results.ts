@@ -152,6 +152,8 @@ function addFinding(findings: Finding[], finding: Finding): void {
   }
   same.count += finding.count;
   if (finding.firstRun >= same.firstRun) return;
+  // What is said is of the run that is kept.
+  same.text = finding.text;
   same.firstRun = finding.firstRun;
   same.firstSeed = finding.firstSeed;
   same.schedule = finding.schedule;

@@ -77,8 +77,14 @@ export function parseSchedule(text: string, file: string): Schedule {
   const fail = (line: number, what: string): never => {
     throw new UserError(what, `${file}, line ${line + 1}`, "give a file that `faultline stress` wrote");
   };
-  if (lines[0] !== HEADER) fail(0, `a schedule file begins with "${HEADER}"`);
+  if (lines[0] !== HEADER) {
+    const version = /^faultline schedule (\d+)$/.exec(lines[0] ?? "")?.[1];
+    if (version !== undefined) fail(0, `format ${version} of schedule files is of another version than this`);
+    fail(0, `a schedule file begins with "${HEADER}"`);
+  }
   const single = new Map<string, string>();
+  /** Where each item is. */
+  const places = new Map<string, number>();
   const assertionsOff: string[] = [];
   const segments: [Agent, number][] = [];
   for (let at = 1; at < lines.length; at++) {
@@ -91,25 +97,37 @@ export function parseSchedule(text: string, file: string): Schedule {
     else if (key === "assertion-off") assertionsOff.push(value);
     else if (!KEYS.has(key)) fail(at, `there is no item "${key}"`);
     else if (single.has(key)) fail(at, `"${key}" is there twice`);
-    else single.set(key, value);
+    else {
+      single.set(key, value);
+      places.set(key, at);
+    }
   }
+  const failAt =
+    (key: string): Fail =>
+    (what) =>
+      fail(places.get(key) ?? 0, what);
   const item = (key: string): string =>
     single.get(key) ?? fail(lines.length - 1, `the item "${key}" is missing`);
   const tlb = item("tlb");
-  if (tlb !== "typical" && tlb !== "adversarial") return fail(0, `tlb is typical or adversarial, not ${tlb}`);
+  if (tlb !== "typical" && tlb !== "adversarial")
+    return failAt("tlb")(`tlb is typical or adversarial, not ${tlb}`);
+  const invariant = item("invariant");
+  const signature = item("signature");
+  if (!signature.startsWith(`${invariant} `))
+    failAt("invariant")(`invariant ${invariant} is not the one of signature ${signature}`);
   return {
     scenario: item("scenario"),
     machine: item("machine"),
     design: item("design"),
     tlb,
-    seed: number(item("seed"), (what) => fail(0, what)),
+    seed: number(item("seed"), failAt("seed")),
     assertionsOff,
     found: item("found"),
-    invariant: item("invariant"),
-    signature: item("signature"),
+    invariant,
+    signature,
     trace: item("trace"),
-    absent: numbers(single.get("absent"), (what) => fail(0, what)),
-    decisions: { segments, failures: numbers(single.get("failures"), (what) => fail(0, what)) },
+    absent: numbers(single.get("absent"), failAt("absent")),
+    decisions: { segments, failures: numbers(single.get("failures"), failAt("failures")) },
   };
 }
 

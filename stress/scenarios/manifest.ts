@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../../emu/user-error.ts";
+import { nearMiss, UserError } from "../../emu/user-error.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -45,9 +45,12 @@ export function scenarios(): readonly Scenario[] {
 
 /** A scenario by name. @throws UserError */
 export function findScenario(name: string): Scenario {
-  const found = scenarios().find((scenario) => scenario.name === name);
+  const all = scenarios();
+  const found = all.find((scenario) => scenario.name === name);
   if (found === undefined) {
-    throw new UserError("there is no such scenario", name, "see `faultline list scenarios`");
+    const names = all.map((scenario) => scenario.name);
+    const hint = nearMiss(name, names, "see `faultline list scenarios`");
+    throw new UserError("there is no such scenario", name, hint);
   }
   return found;
 }

@@ -33,10 +33,12 @@ describe("faultline stress", () => {
     const { status, stdout, stderr } = await stress("two-copies --mm all --runs 30 --jobs 1", "silent");
     expect([status, stderr]).toEqual([undefined, ""]);
     expect(stdout).toMatch(
-      /^scenario +machine +design +schedules +events each +bound, depth 3 +violations$/m,
+      /^scenario +machine +design +schedules +events each +n +k +bound, depth 3 +violations$/m,
     );
-    expect(stdout).toMatch(/^two-copies +x86-64-small +classic +30 +\d+ +1\/[\d,]+ +0$/m);
-    expect(stdout).toMatch(/^two-copies +x86-64-small +spf-mm +30 +\d+ +1\/[\d,]+ +0$/m);
+    expect(stdout).toMatch(/^two-copies +x86-64-small +classic +30 +\d+ +\d+ +\d+ +1\/[\d,]+ +0$/m);
+    const spf = /^two-copies +x86-64-small +spf-mm +30 +\d+ +(\d+) +(\d+) +1\/([\d,]+) +0$/m.exec(stdout)!;
+    const [n, k, odds] = spf.slice(1).map((number) => Number(number.replaceAll(",", "")));
+    expect(odds).toBe(n! * k! ** 2);
     expect(stdout).toMatch(/^60 schedules, 0 findings$/m);
     expect(existsSync(join(folder, "silent"))).toBe(false);
   });
@@ -50,7 +52,7 @@ describe("faultline stress", () => {
       /^I\d+ in load-vs-free-tables under spf-mm\+early-ack on x86-64-small: \d+ of 50 schedules/m,
     );
     for (const file of files) expect(stdout).toContain(`    faultline replay ${file}\n`);
-    expect(stdout).toMatch(/^50 schedules, \d+ findings$/m);
+    expect(stdout).toMatch(/^50 schedules, \d+ findings?$/m);
   });
 
   it("prints JSON", async () => {
@@ -96,9 +98,17 @@ describe("faultline stress", () => {
   it("stops at the first finding with --fail-fast", async () => {
     const { status, stdout } = await stress(`${BROKEN} --runs 5000 --fail-fast`, "fast");
     expect(status).toBe(125);
-    expect(stdout).toMatch(/findings; not complete$/m);
+    expect(stdout).toMatch(/findings?; not complete$/m);
     const [, runs] = /^([\d,]+) schedules/m.exec(stdout)!;
     expect(Number(runs!.replace(",", ""))).toBeLessThan(5000);
+  });
+
+  it("leaves no results of an earlier campaign beside what it says itself", async () => {
+    await stress(`${BROKEN} --runs 50`, "again");
+    const results = join(folder, "again", "results.json");
+    expect(readFileSync(results, "utf8")).toContain('"signature"');
+    await stress("two-copies --mm classic --runs 5 --jobs 1", "again");
+    expect(readFileSync(results, "utf8")).not.toContain('"signature"');
   });
 
   it("runs a scenario once that is named twice", async () => {
@@ -123,7 +133,19 @@ describe("faultline stress", () => {
   it.each([
     ["stress no-such-scenario", /no-such-scenario: there is no such scenario/],
     ["stress two-copies --runs -1", /--runs -1: is out of range/],
-    ["stress two-copies --runs many", /--runs many: is not a number/],
+    ["stress two-copies --runs many", /--runs many: is not a number; give one, as in --runs 1$/m],
+    ["stress two-copies --runs", /Not enough arguments following: runs/],
+    ["stress two-copie", /two-copie: there is no such scenario; did you mean two-copies\?/],
+    ["stress two-copies --mm spf-mn", /--mm spf-mn: there is no such fault design; did you mean spf-mm\?/],
+    ["stress two-copies --mm spf-mm+a01", /there is no such broken variant; did you mean A01\?/],
+    ["stress two-copies --machine x86-64-smal", /no such machine; did you mean x86-64-small\?/],
+    ["stress two-copies --assertion-off lockdep", /--assertion-off lockdep: there is no such assertion/],
+    [
+      "stress two-copies --scheduler exhaustive --tlb adversarial",
+      /--tlb adversarial: does not go with --scheduler exhaustive/,
+    ],
+    ["stres two-copies", /^faultline: stres: there is no such command; did you mean stress\?/],
+    ["nonsense", /^faultline: nonsense: there is no such command; see /],
     ["stress two-copies --mm fastest", /--mm fastest: there is no such fault design/],
     ["stress two-copies --mm spf-mm+Z99", /--mm spf-mm\+Z99: /],
     ["stress two-copies --mm classic+A01", /--mm classic\+A01: /],
@@ -187,7 +209,7 @@ describe("faultline stress that is interrupted", () => {
     while (!existsSync(results)) await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill(signal);
     expect(await ended).toBe(status);
-    expect(stdout).toMatch(/findings; not complete$/m);
+    expect(stdout).toMatch(/findings?; not complete$/m);
     const written = JSON.parse(readFileSync(results, "utf8")) as {
       complete: boolean;
       units: { runs: number; findings: object[] }[];

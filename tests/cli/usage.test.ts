@@ -4,7 +4,7 @@ import { commandLine } from "./in-process.ts";
 
 const BAD: readonly (readonly [string, RegExp])[] = [
   ["", /say what to do/],
-  ["reboot", /Unknown (argument|command): reboot/],
+  ["reboot", /reboot: there is no such command; did you mean boot\?/],
   ["run", /Not enough non-option arguments/],
   ["run --cpus 2", /Not enough non-option arguments/],
   ["run no-such-program", /no-such-program: there is no such program/],

@@ -16,7 +16,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Argv, CommandModule } from "yargs";
-import { listDesigns, selectDesign } from "../../../kernel/index.ts";
+import { assertionIds, listDesigns, selectDesign } from "../../../kernel/index.ts";
 import {
   type CampaignPlan,
   type CampaignResults,
@@ -28,6 +28,7 @@ import {
   runCampaign,
   type SchedulerName,
   type UnitPlan,
+  type UnitResult,
 } from "../../../stress/campaign/index.ts";
 import {
   findScenario,
@@ -36,9 +37,10 @@ import {
   scenarioMachine,
   scenarios,
 } from "../../../stress/scenarios/index.ts";
+import { pctBound } from "../../schedulers/index.ts";
 import { UserError } from "../../user-error.ts";
 import { chooseModel, numberOption, wholeNumber } from "../options.ts";
-import { formatNumber, formatTable } from "../table.ts";
+import { type Column, formatNumber, formatTable } from "../table.ts";
 import { Progress } from "../terminal.ts";
 import { STATUS_VIOLATION } from "../verdict.ts";
 
@@ -135,7 +137,11 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         describe: "i/n: every n-th run, beginning with the i-th",
       })
       .option("shrink", { type: "boolean", default: true, describe: "shrink the schedules of findings" })
-      .option("fail-fast", { type: "boolean", default: false, describe: "stop at the first finding" })
+      .option("fail-fast", {
+        type: "boolean",
+        default: false,
+        describe: "stop at the first finding, when the parts that are being run are done",
+      })
       .option("assertion-off", {
         type: "string",
         array: true,
@@ -187,15 +193,15 @@ export const stressCommand: CommandModule<object, StressArguments> = {
         written = found;
         progress.show(() => {
           const rate = soFar.runs / ((Date.now() - from) / 1000);
-          return `${formatNumber(soFar.runs)}${ofTotal} schedules, ${formatNumber(rate)}/s, ${found} findings`;
+          return `${formatNumber(soFar.runs)}${ofTotal} schedules, ${formatNumber(rate)}/s, ${count(found, "finding")}`;
         });
       },
       stops: (soFar) => interrupted !== 0 || (args.failFast && soFar.unexplained.length > 0),
     });
     progress.clear();
     for (const remove of listeners) remove();
-    const isWanted = plan.shards > 1 || interrupted !== 0 || results.findings.length > 0;
-    if (isWanted) writeResults(results, args.output);
+    const isNews = results.findings.length > 0 || existsSync(join(args.output, RESULTS_FILE));
+    if (plan.shards > 1 || interrupted !== 0 || isNews) writeResults(results, args.output);
     report(results, args.output, args.json);
     if (interrupted !== 0) process.exitCode = interrupted;
   },
@@ -220,6 +226,14 @@ function planOf(args: StressArguments): CampaignPlan {
   wholeNumber(args.seed, "--seed", 0, 2 ** 31);
   wholeNumber(args.depth, "--depth", 1, 20);
   wholeNumber(args.jobs, "--jobs", 1, 512);
+  assertionIds(args.assertionOff, "--assertion-off");
+  if (args.scheduler === "exhaustive" && args.tlb === "adversarial") {
+    throw new UserError(
+      "does not go with --scheduler exhaustive, which takes TLB content as given",
+      "--tlb adversarial",
+      "take --scheduler random or pct",
+    );
+  }
   const names = args.scenario ?? [];
   const chosen: readonly Scenario[] =
     names.length === 0 ? scenarios() : [...new Set(names)].map(findScenario);
@@ -308,27 +322,39 @@ function report(results: CampaignResults, output: string, json: boolean): void {
 function unitTable(results: CampaignResults): string[] {
   const { plan } = results;
   if (plan.scheduler === "exhaustive") return searchTable(results);
+  const isPct = plan.scheduler === "pct";
   const rows = results.units.map((unit) => [
     unit.scenario,
     unit.machine,
     unit.design,
     unit.runs,
     unit.events / Math.max(unit.runs, 1),
-    plan.scheduler === "pct" ? `1/${formatNumber(unit.agents * unit.steps ** (plan.depth - 1))}` : "-",
+    ...(isPct ? [unit.agents, unit.steps, `1/${formatNumber(1 / boundOf(unit, plan))}`] : []),
     unit.findings.reduce((sum, finding) => sum + finding.count, 0),
   ]);
-  return formatTable(
+  const bound: readonly Column[] = [
+    { title: "n", align: "right" },
+    { title: "k", align: "right" },
+    { title: `bound, depth ${plan.depth}`, align: "right" },
+  ];
+  const table = formatTable(
     [
       { title: "scenario", align: "left" },
       { title: "machine", align: "left" },
       { title: "design", align: "left" },
       { title: "schedules", align: "right" },
       { title: "events each", align: "right" },
-      { title: `bound, depth ${plan.depth}`, align: "right" },
+      ...(isPct ? bound : []),
       { title: "violations", align: "right" },
     ],
     rows,
   );
+  const bug = `a bug of depth ${plan.depth} among n agents, whose turns lie in the first k events`;
+  return isPct ? [...table, "", `bound: probability, at least, that one schedule finds ${bug}`] : table;
+}
+
+function boundOf({ agents, steps }: UnitResult, { depth }: CampaignPlan): number {
+  return pctBound(agents, steps, depth);
 }
 
 /** The same of searches: how much of each has been done. */
@@ -372,7 +398,7 @@ function findingLines(results: CampaignResults, files: readonly string[]): strin
     const unit = results.unitOf(finding.schedule)!;
     const known = finding.known === null ? "" : ` (known: ${finding.known})`;
     lines.push(
-      `${finding.invariant}${known} in ${scenario} under ${design} on ${machine}: ${formatNumber(finding.count)} of ${formatNumber(unit.runs)} schedules, first in run ${formatNumber(finding.firstRun)}`,
+      `${finding.invariant}${known} in ${scenario} under ${design} on ${machine}: ${formatNumber(finding.count)} of ${formatNumber(unit.runs)} schedules, first in run ${formatNumber(finding.firstRun)} (seed ${finding.firstSeed})`,
       ...finding.text.split("\n").map((line) => `    ${line}`),
       `    faultline replay ${files[at]}`,
       "",
@@ -382,9 +408,14 @@ function findingLines(results: CampaignResults, files: readonly string[]): strin
   const known = findings.length - unexplained.length;
   const knownText = known > 0 ? `, ${known} of them known` : "";
   lines.push(
-    `${formatNumber(runs)} schedules, ${findings.length} findings${knownText}${complete ? "" : "; not complete"}`,
+    `${count(runs, "schedule")}, ${count(findings.length, "finding")}${knownText}${complete ? "" : "; not complete"}`,
   );
   return lines;
+}
+
+/** 1 finding, 2,000 findings. */
+function count(number: number, noun: string): string {
+  return `${formatNumber(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** Writes one file per finding; their names in the order of the findings. */

@@ -4,11 +4,12 @@ import { describe, expect, it } from "vitest";
 import { Replay } from "../../../emu/schedulers/index.ts";
 import {
   type CampaignPlan,
-  type CampaignResults,
+  CampaignResults,
   mergeResults,
   parseResults,
   runCampaign,
   signatureOf,
+  type UnitResult,
 } from "../../../stress/campaign/index.ts";
 import { firstFinding, planOf, unitOf } from "../support/findings.ts";
 
@@ -117,12 +118,34 @@ describe("results", () => {
     ["nothing", ""],
     ["no JSON", "faultline"],
     ["null", "null"],
-    ["another format", '{"format":"faultline stress results 2"}'],
-    ["no plan", '{"format":"faultline stress results 1","complete":true,"errors":[],"units":[]}'],
-    ["half a plan", '{"format":"faultline stress results 1","plan":{"units":[]},"errors":[],"units":[]}'],
-    ["no units", '{"format":"faultline stress results 1","plan":{"units":[],"runs":1,"shard":0,"shards":1}}'],
+    ["another format", '{"format":"faultline stress results 1"}'],
+    ["no plan", '{"format":"faultline stress results 2","complete":true,"errors":[],"units":[]}'],
+    ["half a plan", '{"format":"faultline stress results 2","plan":{"units":[]},"errors":[],"units":[]}'],
+    ["no units", '{"format":"faultline stress results 2","plan":{"units":[],"runs":1,"shard":0,"shards":1}}'],
   ])("are refused if they are none: %s", (_what, text) => {
     expect(() => parseResults(text, "f")).toThrow(/^f: is no results file: /);
+  });
+
+  it("say of a finding what its first run showed, in whatever order parts arrive", () => {
+    const { signature, ...found } = firstFinding("two-copies", "spf-mm+no-pte-same");
+    const unit = { scenario: "two-copies", machine: "x86-64-small", design: "spf-mm+no-pte-same" };
+    const part = (firstRun: number, text: string): UnitResult => ({
+      ...unit,
+      runs: 1,
+      events: 1,
+      agents: 1,
+      steps: 1,
+      findings: [{ ...found, signature, count: 1, firstRun, text }],
+      repeats: [],
+    });
+    for (const order of [
+      [part(3, "early"), part(9, "late")],
+      [part(9, "late"), part(3, "early")],
+    ]) {
+      const results = new CampaignResults(PLAN);
+      for (const each of order) results.add(each);
+      expect(results.findings).toMatchObject([{ count: 2, firstRun: 3, text: "early" }]);
+    }
   });
 
   it("of another campaign, or of a shard that is there already, are not added", async () => {

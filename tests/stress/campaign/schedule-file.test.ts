@@ -44,15 +44,21 @@ describe("a schedule file", () => {
 
   const BAD: readonly (readonly [string, string, RegExp])[] = [
     ["nothing", "", /f, line 1: a schedule file begins with/],
-    ["another header", TEXT.replace("schedule 1", "schedule 2"), /line 1: a schedule file begins with/],
+    ["another header", TEXT.replace("schedule 1", "schedules"), /line 1: a schedule file begins with/],
+    ["another version", TEXT.replace("schedule 1", "schedule 2"), /line 1: format 2 .* another version/],
+    [
+      "another invariant than its signature's",
+      TEXT.replace("invariant I1", "invariant I2"),
+      /line 8: invariant I2/,
+    ],
     ["an unknown item", TEXT.replace("tlb ", "tbl "), /line 5: there is no item "tbl"/],
     ["an item twice", TEXT.replace("tlb ", "seed 1\ntlb "), /line 7: "seed" is there twice/],
     [
       "a TLB policy that does not exist",
       TEXT.replace("adversarial", "huge"),
-      /tlb is typical or adversarial/,
+      /line 5: tlb is typical or adversarial/,
     ],
-    ["a seed that is none", TEXT.replace("seed 495300822", "seed x"), /"x" is no number/],
+    ["a seed that is none", TEXT.replace("seed 495300822", "seed x"), /line 6: "x" is no number/],
     ["an agent without a role", TEXT.replace("run c0", "run q0"), /line \d+: "q0" is no agent/],
     ["an agent without a core", TEXT.replace("run c0", "run c"), /line \d+: "c" is no agent/],
     ["half a segment", TEXT.replace("run c0 1", "run c0"), /a run is agents and numbers in turn/],
