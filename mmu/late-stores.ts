@@ -46,10 +46,21 @@ const E_HI = 2;
 const E_TIME = 3;
 const SLOT_BYTES = 8;
 
+/** Hears of late stores; changes nothing. Slots are word indices. */
+export interface LateStoreObserver {
+  /** A core's store to a slot is late from here on. */
+  stored(core: number, slot: number): void;
+  /** It is not any more: every walker sees it. */
+  visible(core: number, slot: number): void;
+  /** Stores so far are visible to the walks of a core, or to all of them. */
+  synchronised(core: number): void;
+}
+
 /** What the cores of a machine share. */
 export class LateStoreBus {
   /** By core. */
   readonly members: LateStores[] = [];
+  observer: LateStoreObserver | null = null;
   readonly #ram: PhysicalMemory;
   readonly #storer: () => number;
 
@@ -67,6 +78,12 @@ export class LateStoreBus {
   /** Everything is visible. */
   completeAll(): void {
     for (const member of this.members) member.complete();
+    this.everybodySynchronised();
+  }
+
+  everybodySynchronised(): void {
+    if (this.observer === null) return;
+    for (let core = 0; core < this.members.length; core++) this.observer.synchronised(core);
   }
 
   /** Every store up to a time to a slot, by word index, is visible, and with each what its core stored before. */
@@ -109,13 +126,19 @@ export class LateStores {
   lo = 0;
   hi = 0;
   readonly #bus: LateStoreBus;
+  readonly #core: number;
 
   /** @param words the core's state; LateStores.words of them from `base` on, all 0 */
   constructor(bus: LateStoreBus, words: Int32Array, base: number) {
     this.#bus = bus;
     this.words = words;
     this.base = base;
-    bus.members.push(this);
+    this.#core = bus.members.push(this) - 1;
+  }
+
+  /** Hears of the late stores of all cores. */
+  set observer(observer: LateStoreObserver | null) {
+    this.#bus.observer = observer;
   }
 
   get count(): number {
@@ -184,6 +207,7 @@ export class LateStores {
     words[at + E_LO] = lo;
     words[at + E_HI] = hi;
     words[at + E_TIME] = this.#bus.nextTime();
+    this.#bus.observer?.stored(this.#core, slot);
   }
 
   /** The first late store becomes visible, and before it what other cores stored to the slot earlier. */
@@ -196,10 +220,18 @@ export class LateStores {
     const time = words[first + E_TIME]!;
     words.copyWithin(first, first + ENTRY_WORDS, first + count * ENTRY_WORDS);
     words[base + COUNT] = count - 1;
+    this.#bus.observer?.visible(this.#core, slot);
     this.#bus.completeSlot(slot, time);
   }
 
   complete(): void {
+    const { observer } = this.#bus;
+    if (observer !== null) {
+      const end = this.base + ENTRIES + this.count * ENTRY_WORDS;
+      for (let at = this.base + ENTRIES; at < end; at += ENTRY_WORDS) {
+        observer.visible(this.#core, this.words[at + E_SLOT]!);
+      }
+    }
     this.words[this.base + COUNT] = 0;
   }
 
@@ -211,11 +243,13 @@ export class LateStores {
   /** Those of all other cores do. */
   completeOthers(): void {
     for (const member of this.#bus.members) if (member !== this) member.completeOwn();
+    this.#bus.everybodySynchronised();
   }
 
   /** ISB: the core's walks see what others have stored. */
   synchronise(): void {
     this.words[this.base + SYNCHRONISED] = this.#bus.time;
+    this.#bus.observer?.synchronised(this.#core);
   }
 
   /** A barrier that reaches this core alone, or an exception: its walks see what it has stored as well. */

@@ -4,6 +4,7 @@
  * own folder. All mutable state lies in the Int32Array it is given (part of the core's state), so saving the
  * core's memory saves the MMU.
  */
+import type { LateStores } from "./late-stores.ts";
 
 /** Kinds of access. */
 export const READ = 0;
@@ -59,10 +60,12 @@ export interface TranslationFault {
 export interface EventObserver {
   /** An access goes ahead; `pa` is its first byte. */
   used(pa: number, kind: AccessKind, lo: number, hi: number): void;
-  /** A walk for an address looked at the entry at a physical address, or updated it; negative: outside RAM. */
-  walked(slotPa: number, lo: number, hi: number): void;
+  /** A walk for an address looked at the entry at a physical address, or updated it (WRITE); negative: outside RAM. */
+  walked(slotPa: number, kind: AccessKind, lo: number, hi: number): void;
   /** A translation of an address to this frame was cached. */
   filled(frame: number, lo: number, hi: number): void;
+  /** A barrier of a core found that everything that the core has broadcast is done. */
+  barrierDone?(core: number): void;
 }
 
 /**
@@ -118,6 +121,8 @@ export interface TranslationUnit {
   isAddress(hi: number): boolean;
   /** What the last translate() found must be accessed aligned, whatever the instruction (Arm: Device memory). */
   readonly requiresAlignment?: boolean;
+  /** Page-table stores of this core that walkers do not see yet; null or absent: they see every store at once. */
+  readonly lateStores?: LateStores | null;
   /** A read or permission probe without side effects (debugger, ledger): physical address or -1. */
   probe(lo: number, hi: number): number;
   /** A walk is in progress: the next event of the core is the MMU's. */

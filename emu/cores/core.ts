@@ -83,6 +83,16 @@ export interface InterruptSource {
   readonly timerTime: number;
   /** Makes what is due at `clock` pending. */
   advance(clock: number): void;
+  /** Hears of messages between cores; null: nobody does. */
+  observer?: MessageObserver | null;
+}
+
+/** Hears of interrupts that cores send; changes nothing. */
+export interface MessageObserver {
+  /** One is on its way to a core. */
+  sent(target: number): void;
+  /** A core asked its controller which interrupt it has accepted: one that comes before that needs no other acceptance. */
+  acknowledged(core: number): void;
 }
 
 /**
@@ -106,6 +116,8 @@ export interface BroadcastSource {
   readonly completionTime: number;
   /** A core that keeps it from being done; -1: none does. */
   readonly awaited: number;
+  /** Operations of this core that others have not carried out yet, each counted for each of them. */
+  readonly outstanding: number;
 }
 
 const PC = STATE_PC >> 2;

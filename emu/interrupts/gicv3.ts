@@ -13,7 +13,7 @@
  * SGI to a range selector (RS) is not sent. An SGI takes the bus's latency, the sender's own included. All state lies in
  * the core's words.
  */
-import type { InterruptSource } from "../cores/index.ts";
+import type { InterruptSource, MessageObserver } from "../cores/index.ts";
 import { GenericTimer } from "./generic-timer.ts";
 import { affinityOf, type Gicv3Bus } from "./gicv3-bus.ts";
 import { Redistributor } from "./gicv3-redistributor.ts";
@@ -76,6 +76,7 @@ export class Gicv3 implements InterruptSource {
   readonly id: number;
   readonly timer: GenericTimer;
   readonly redistributor: Redistributor;
+  observer: MessageObserver | null = null;
   readonly #core: GicCore;
   readonly #bus: Gicv3Bus;
   readonly #words: Int32Array;
@@ -170,6 +171,7 @@ export class Gicv3 implements InterruptSource {
 
   /** An SGI on its way to this core. */
   post(intid: number, arrival: number): void {
+    this.observer?.sent(this.id);
     this.#messages.insertCode(intid, arrival);
     this.#core.updatePointLimit();
   }
@@ -182,6 +184,7 @@ export class Gicv3 implements InterruptSource {
     const base = this.#base;
     switch (register) {
       case "ICC_IAR1_EL1":
+        this.observer?.acknowledged(this.id);
         return this.#acknowledge();
       case "ICC_HPPIR1_EL1":
         return this.#highestPending();

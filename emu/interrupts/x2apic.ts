@@ -8,7 +8,7 @@
  * set LEGACY_XAPIC_DISABLED. Lowest-priority delivery is not supported (ESR bit 4 says so); SMIs go nowhere.
  * A message takes the bus's latency; a self-IPI takes none. All state lies in the core's state words.
  */
-import type { InterruptSource } from "../cores/index.ts";
+import type { InterruptSource, MessageObserver } from "../cores/index.ts";
 import {
   ApicMessages,
   MESSAGE_FIXED,
@@ -126,6 +126,7 @@ export class X2Apic implements InterruptSource {
   /** Halves of the register that read() returned. */
   valueLo = 0;
   valueHi = 0;
+  observer: MessageObserver | null = null;
   readonly #core: ApicCore;
   readonly #bus: X2ApicBus;
   readonly #words: Int32Array;
@@ -234,6 +235,7 @@ export class X2Apic implements InterruptSource {
       if (kind === MESSAGE_SIPI) this.#core.startup(vector, arrival);
       if (kind === MESSAGE_SIPI || kind === MESSAGE_INIT) return;
     }
+    this.observer?.sent(this.id);
     this.#messages.insert(kind, vector, arrival);
     this.#core.updatePointLimit();
   }

@@ -1,6 +1,6 @@
 /** The AArch64 machines. */
 
-import { AARCH64_LEAF_SHIFTS, LateStoreBus } from "../../mmu/index.ts";
+import { AARCH64_LEAF_SHIFTS, LateStoreBus, type TlbiName } from "../../mmu/index.ts";
 import { aarch64Frontend } from "../frontends/aarch64/index.ts";
 import { BroadcastBus, Gicv3Bus } from "../interrupts/index.ts";
 import {
@@ -30,6 +30,13 @@ export interface Aarch64Variant {
   readonly asidBits: number;
 }
 
+const PAGE_INVALIDATIONS: ReadonlyMap<TlbiName, "leaf" | "any"> = new Map([
+  ["VAE1", "any"],
+  ["VAAE1", "any"],
+  ["VALE1", "leaf"],
+  ["VAALE1", "leaf"],
+]);
+
 export function aarch64Machine({ name, description, profile, asidBits }: Aarch64Variant): MachineModel {
   const regionBytes =
     Math.ceil((Aarch64Core.stateWords(profile) * 4) / REGION_ALIGN_BYTES) * REGION_ALIGN_BYTES;
@@ -45,6 +52,7 @@ export function aarch64Machine({ name, description, profile, asidBits }: Aarch64
     leafShifts: AARCH64_LEAF_SHIFTS,
     // The upper half holds the linear map and the kernel text: they lead to the same frames for ever.
     isPermanentMapping: (_lo, hi) => hi < 0,
+    pageInvalidations: PAGE_INVALIDATIONS,
     firmware: { asidBits, ets2: profile.ets2 === "present" ? 1 : 0 },
     readTrap: (word) => {
       if ((word & ESR_IL) === 0) return { kind: "interrupt", number: word >>> 8, text: "" };

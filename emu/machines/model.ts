@@ -40,6 +40,11 @@ export interface MachineModel {
   readonly leafShifts: readonly number[];
   /** Whether the mapping of this address outlives the frame it leads to (the kernel's direct map): for the ledger. */
   isPermanentMapping(lo: number, hi: number): boolean;
+  /**
+   * Invalidations that name one page by an address (scopes of TranslationObserver.invalidate), and whether paging-structure
+   * entries go as well. Those of other names may drop anything.
+   */
+  readonly pageInvalidations: ReadonlyMap<string, "leaf" | "any">;
   /** What firmware tells the kernel about the machine, by names that the architecture's kernel code knows. */
   readonly firmware: Readonly<Record<string, number>>;
   /** Reads the first word of a trace event "trap", which is the architecture's. */

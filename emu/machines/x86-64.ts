@@ -16,6 +16,10 @@ const VECTOR_PF = 14;
 const FIRST_INTERRUPT = 32;
 /** Core regions start on cache lines. */
 const REGION_ALIGN_BYTES = 64;
+const PAGE_INVALIDATIONS: ReadonlyMap<string, "leaf" | "any"> = new Map([
+  ["INVLPG", "any"],
+  ["INVPCID 0", "any"],
+]);
 
 interface Variant {
   readonly name: string;
@@ -39,6 +43,7 @@ function x86Machine({ name, description, profile, pagingLevels, contextSlots }: 
     leafShifts: [12, 21, 30],
     // The upper half holds the direct map and the kernel text: they lead to the same frames for ever.
     isPermanentMapping: (_lo, hi) => hi < 0,
+    pageInvalidations: PAGE_INVALIDATIONS,
     firmware: { pagingLevels, contextSlots },
     readTrap: (word) => {
       const vector = word & 0xff;

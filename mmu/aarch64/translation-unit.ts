@@ -52,6 +52,7 @@ import {
   PHASE_FAULT,
   PHASE_FILL,
   PHASE_IDLE,
+  PHASE_UPDATE,
   R_GRANULE,
   R_NO_EL0,
   R_TBI_DATA,
@@ -530,7 +531,8 @@ export class AArch64TranslationUnit implements TranslationUnit {
       const phase = words[S_WALK + W_PHASE];
       if (phase < PHASE_FILL) {
         const next = budget.exploring ? this.#walker.step() : this.#walker.run();
-        if (budget.observer !== null) this.#tellWalked(budget.observer);
+        if (budget.observer !== null)
+          this.#tellWalked(budget.observer, phase === PHASE_UPDATE ? WRITE : READ);
         if (next === PHASE_FAULT) return this.#walkFault();
       } else if (phase === PHASE_FILL) {
         this.#fill();
@@ -551,9 +553,9 @@ export class AArch64TranslationUnit implements TranslationUnit {
     }
   }
 
-  #tellWalked(observer: EventObserver): void {
+  #tellWalked(observer: EventObserver, kind: AccessKind): void {
     const words = this.#words;
-    observer.walked(words[S_WALK + W_SLOT] * 4, words[S_WALK + W_LO], words[S_WALK + W_HI]);
+    observer.walked(words[S_WALK + W_SLOT] * 4, kind, words[S_WALK + W_LO], words[S_WALK + W_HI]);
   }
 
   #tellFilled(observer: EventObserver): void {

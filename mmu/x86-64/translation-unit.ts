@@ -45,6 +45,7 @@ import {
   PHASE_FAULT,
   PHASE_FILL,
   PHASE_IDLE,
+  PHASE_UPDATE,
   regionBit,
   S_CR3_HI,
   S_CR3_LO,
@@ -455,7 +456,8 @@ export class X86TranslationUnit implements TranslationUnit {
       const phase = words[S_WALK + W_PHASE];
       if (phase < PHASE_FILL) {
         const next = budget.exploring ? this.#walker.step() : this.#walker.run();
-        if (budget.observer !== null) this.#tellWalked(budget.observer);
+        if (budget.observer !== null)
+          this.#tellWalked(budget.observer, phase === PHASE_UPDATE ? WRITE : READ);
         if (next === PHASE_FAULT) return this.#walkFault();
       } else if (phase === PHASE_FILL) {
         this.#fill();
@@ -479,9 +481,9 @@ export class X86TranslationUnit implements TranslationUnit {
     }
   }
 
-  #tellWalked(observer: EventObserver): void {
+  #tellWalked(observer: EventObserver, kind: AccessKind): void {
     const words = this.#words;
-    observer.walked(words[S_WALK + W_SLOT] * 4, words[S_WALK + W_LO], words[S_WALK + W_HI]);
+    observer.walked(words[S_WALK + W_SLOT] * 4, kind, words[S_WALK + W_LO], words[S_WALK + W_HI]);
   }
 
   #tellFilled(observer: EventObserver): void {

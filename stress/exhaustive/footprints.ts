@@ -1,41 +1,21 @@
 /**
- * What each event of a run touches, for the exhaustive search. Places:
- *
- *     word     4 bytes of RAM: marked and plain accesses of the kernel, accesses of user code and of the CPU itself, table
- *              reads and A/D updates of walks. Locks, sequence counts, cross-call records and acknowledgements are words.
- *     use      one for each frame: looked at by every access to the frame and by every fill that leads to it, changed
- *              by freeing or handing out the frame and by filling it as a whole
- *     content  one for each frame: looked at by every store into it, changed by copying it as a whole
- *     page     for each core, one for each page (by a hash): looked at by its translations, walks and fills of the page,
- *              changed by its invalidations of the page. One of many pages counts for those whose entries change in
- *              some schedule: for the others it makes no difference. No other core touches the place, so it decides
- *              where the core's interrupts land and nothing else
- *     holding  one for each core: changed by its invalidations, looked at where frames and tables are freed and where
- *              calls that flushed return, since the oracle asks there what cores may still hold
- *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
- *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
- *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
- *              One of all: changed where a callback is queued, by quiescent states that count, and by grace periods.
- *              Nobody sees either until a core asks whether its callbacks may run. (Read sections have no effect of
- *              their own: a core is a reader while it is in the kernel.)
- *
- * Messages between cores and changes of the interrupt mask are told to the search as what they are. Kernel stacks above
- * the task_struct are no places: a task's own trap frames are its own. Frees and any access to the object meet in
- * its words, since a freed object is poisoned.
+ * What each event of a run touches, for the exhaustive search; `places.ts` says what places there are. What has a moment of
+ * its own (broadcasts, late page-table stores, messages) is in `effect-footprints.ts`, interrupt handlers in
+ * `handler-watch.ts`.
  */
-import type { Core, Phase } from "../../emu/cores/index.ts";
+import type { Core, MessageObserver, Phase } from "../../emu/cores/index.ts";
+import { STATE_MONITOR } from "../../emu/ir/index.ts";
 import type { Machine } from "../../emu/machine.ts";
 import {
   AGENTS_PER_CORE,
   type Agent,
   type EventWatch,
   type Exhaustive,
-  ROLE_INTERRUPT,
+  ROLE_BROADCAST,
 } from "../../emu/schedulers/index.ts";
 import type { TraceSink } from "../../emu/trace.ts";
 import type { Context, Kernel, KernelObserver } from "../../kernel/index.ts";
 import {
-  type AccessKind,
   type AccessSink,
   type EventObserver,
   type ObservedMemory,
@@ -44,60 +24,41 @@ import {
   type SinkKind,
   WRITE,
 } from "../../mmu/index.ts";
+import { EffectFootprints } from "./effect-footprints.ts";
+import { HandlerWatch } from "./handler-watch.ts";
+import { PLACE_BYTES, Places, pagePlace } from "./places.ts";
 
-const PLACE_BYTES = 4;
 /** Longest access of user code and of the CPU itself. */
 const ACCESS_BYTES = 8;
-/** Places for pages, of each core. */
-const PAGE_BITS = 10;
-const PAGE_PLACES: number = 1 << PAGE_BITS;
 /** Ranges up to this are touched word by word. */
 const MAX_EXACT_BYTES = 512;
 /** task_struct at the low end of a kernel stack. */
 const TASK_STRUCT_BYTES = 256;
 const STACK_BYTES = 16384;
-/** x2APIC, ICR: destination shorthand, and logical destination mode (SDM vol. 3A 10.12.9). */
-const ICR_SHORTHAND = 3 << 18;
-const ICR_LOGICAL = 1 << 11;
+/** Granule of an exclusive monitor. */
+const MONITOR_BYTES = 64;
+const MONITOR: number = STATE_MONITOR >> 2;
+/** Events of the trace that tell of invalidations. */
+const INVALIDATE = "invalidate:";
 
-/** Events of the trace that carry an address. */
-const PAGE_INVALIDATIONS: ReadonlySet<string> = new Set(["invalidate:INVLPG", "invalidate:INVPCID 0"]);
-
-/** Where a core was when it accepted an interrupt: back there, the handler is over. */
-interface Interrupted {
-  readonly phase: Phase;
-  readonly depth: number;
-  readonly context: Context;
-  /** It is the idle task's: when another task runs, the handler is over too. */
-  readonly isIdle: boolean;
-  /** The kernel has been entered. */
-  entered: boolean;
-}
-
-export class Footprints implements AccessSink, EventObserver, EventWatch, TraceSink {
-  readonly places: number;
+export class Footprints implements AccessSink, EventWatch, MessageObserver, TraceSink {
+  readonly places: Places;
   readonly observer: Partial<KernelObserver>;
   /** Whom it tells. */
   search: Exhaustive | null = null;
   readonly #machine: Machine;
   readonly #kernel: Kernel;
-  readonly #words: number;
-  readonly #use: number;
-  readonly #content: number;
-  readonly #tlb: number;
-  readonly #queue: number;
-  readonly #holding: number;
-  readonly #rcuCore: number;
-  readonly #rcu: number;
+  readonly #handlers: HandlerWatch;
+  #effects: EffectFootprints | null = null;
   /** Frames of kernel stacks: the first byte that is private in each, or 4096. */
   readonly #privateFrom: Uint16Array;
-  // By core, as they were at the end of the last event.
+  // By core, as they were at the end of its last event.
   readonly #phases: Phase[] = [];
   readonly #enabled: Uint8Array;
   readonly #inKernel: Uint8Array;
   readonly #queues: Float64Array;
-  readonly #interrupted: (Interrupted | null)[] = [];
-  /** Places of the pages whose entries change, without the core. */
+  readonly #monitors: Float64Array;
+  /** pagePlace() of the pages whose entries change. */
   readonly #changing: Set<number> = new Set();
   /** Who has flushed since its call began. */
   readonly #flushing: Set<Context> = new Set();
@@ -107,25 +68,19 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
   constructor(machine: Machine, kernel: Kernel) {
     this.#machine = machine;
     this.#kernel = kernel;
+    this.#handlers = new HandlerWatch(kernel);
     const { ram, cores } = machine;
-    this.#words = ram.sizeBytes / PLACE_BYTES;
-    this.#use = this.#words;
-    this.#content = this.#use + ram.frames;
-    this.#tlb = this.#content + ram.frames;
-    this.#queue = this.#tlb + cores.length * PAGE_PLACES;
-    this.#holding = this.#queue + cores.length;
-    this.#rcuCore = this.#holding + cores.length;
-    this.#rcu = this.#rcuCore + cores.length;
-    // One more for the search's own.
-    this.places = this.#rcu + 2;
+    this.places = new Places({ ramBytes: ram.sizeBytes, cores: cores.length });
     this.#privateFrom = new Uint16Array(ram.frames).fill(4096);
     this.#enabled = new Uint8Array(cores.length);
     this.#inKernel = new Uint8Array(cores.length);
     this.#queues = new Float64Array(cores.length);
+    this.#monitors = new Float64Array(cores.length);
+    const { use } = this.places;
     this.observer = {
-      frameAllocated: (_k, frame) => this.#touch(this.#use + frame, 1),
+      frameAllocated: (_k, frame) => this.#touch(use + frame, 1),
       frameFreed: (_k, frame) => {
-        this.#touch(this.#use + frame, 1);
+        this.#touch(use + frame, 1);
         this.#holdingsMatter();
       },
       flushBegin: (k) => this.#flushing.add(k),
@@ -151,7 +106,11 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     const memory = ram as ObservedMemory;
     const before = memory.sink;
     memory.sink = before === null ? this : new BothSinks(before, this);
-    for (const core of cores) core.budget.observer = this;
+    this.#effects = new EffectFootprints(cores, this.places, search);
+    for (const core of cores) {
+      core.interrupts.observer = this;
+      core.budget.observer = this.#observerOf(core, core.budget.observer);
+    }
     for (const task of this.#tasks()) {
       for (let at = task.at + TASK_STRUCT_BYTES; at < task.at + STACK_BYTES; at = (at | 0xfff) + 1) {
         this.#privateFrom[at >>> 12] = at & 0xfff;
@@ -166,31 +125,35 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     this.#flushing.clear();
     for (const core of cores) {
       this.#note(core);
-      this.#interrupted[core.id] = null;
       this.#queues[core.id] = this.#queueOf(core.id);
     }
+    this.#handlers.begun(cores);
+    this.#effects?.begun();
   }
 
   ended(agent: Agent): void {
     const search = this.search!;
+    this.#effects?.ended(agent);
+    if (agent % AGENTS_PER_CORE === ROLE_BROADCAST) return;
     const core = this.#machine.cores[(agent / AGENTS_PER_CORE) | 0]!;
     const { id } = core;
     const { inKernel } = this.#kernel.rcu;
     const before = this.#phases[id]!;
-    if (inKernel[id] !== this.#inKernel[id]) this.#touchUnseen(this.#rcuCore + id, 1);
-    if (before !== core.phase || core.phase === "halted") this.#touch(this.#queue + id, 0);
+    if (inKernel[id] !== this.#inKernel[id]) this.#touchUnseen(this.places.rcuCore + id, 1);
+    if (before !== core.phase || core.phase === "halted") this.#touch(this.places.queue + id, 0);
     for (let cpu = 0; cpu < this.#queues.length; cpu++) {
       const queue = this.#queueOf(cpu);
       if (queue === this.#queues[cpu]) continue;
       this.#queues[cpu] = queue;
-      this.#touch(this.#queue + cpu, 1);
+      this.#touch(this.places.queue + cpu, 1);
       if (cpu === id) search.barrier();
     }
     const enabled = core.interruptsEnabled() ? 1 : 0;
-    if (core.waiting) search.waits(core.waitAddress >>> 2);
+    if (core.waiting && !core.atBarrier) search.waits(core.waitAddress >>> 2);
     if (this.#enabled[id] === 0 || before === "microcode") search.closed();
     if (enabled !== this.#enabled[id] || before !== core.phase) search.barrier();
-    this.#followHandler(core, agent, before);
+    if (this.#handlers.ended(core, agent, before)) search.inHandler(id);
+    this.#monitor(core);
     this.#note(core);
   }
 
@@ -209,55 +172,89 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     }
     for (let at = pa; at < pa + bytes; at = (at | 0xfff) + 1) {
       const frame = at >>> 12;
-      this.#touch(this.#use + frame, kind === SINK_WRITE ? 1 : 0);
-      this.#touch(this.#content + frame, kind === SINK_WRITE ? 0 : 1);
+      this.#touch(this.places.use + frame, kind === SINK_WRITE ? 1 : 0);
+      this.#touch(this.places.content + frame, kind === SINK_WRITE ? 0 : 1);
     }
   }
 
-  /** @hot */
-  used(pa: number, kind: AccessKind, lo: number, hi: number): void {
-    if (pa >= this.#words * PLACE_BYTES) return;
-    // How long it is is not known.
-    for (let at = pa & -PLACE_BYTES; at < pa + ACCESS_BYTES; at += PLACE_BYTES) {
-      this.#word(at, kind === WRITE ? SINK_WRITE : SINK_READ);
-    }
-    if (hi >= 0) this.#pageUsed(lo, hi);
+  // MessageObserver
+
+  sent(target: number): void {
+    this.search?.sends(target);
+    this.#touch(this.places.message + target, 0);
   }
 
-  /** @hot */
-  walked(slotPa: number, lo: number, hi: number): void {
-    if (slotPa >= 0) this.access(slotPa, 8, SINK_READ);
-    if (hi >= 0) this.#pageUsed(lo, hi);
-  }
-
-  filled(frame: number, lo: number, hi: number): void {
-    if (frame < this.#content - this.#use) this.#touch(this.#use + frame, 0);
-    if (hi >= 0) this.#pageUsed(lo, hi);
+  acknowledged(core: number): void {
+    this.#touch(this.places.message + core, 1);
   }
 
   event(core: number, _clock: number, name: string, a: number, b: number): void {
-    if (name === "ipi") this.#send(core, a, b);
-    if (!name.startsWith("invalidate:")) return;
-    this.#touch(this.#holding + core, 1);
-    const ofPage = PAGE_INVALIDATIONS.has(name);
-    if (ofPage) this.#touch(this.#pageOf(core, pageNumber(a, b)), 1);
-    // An invalidation of a page drops paging-structure entries of all.
-    if (ofPage && !this.#tablesGo) return;
-    for (const page of this.#changing) this.#touch(this.#tlb + core * PAGE_PLACES + page, 1);
+    if (!name.startsWith(INVALIDATE)) return;
+    const { places } = this;
+    this.#touch(places.holding + core, 1);
+    const reach = this.#machine.model.pageInvalidations.get(name.slice(INVALIDATE.length));
+    if (reach !== undefined) this.#touch(places.page(core, pageNumber(a, b)), 1);
+    // Paging-structure entries are those of other pages too.
+    if (reach === "leaf" || (reach === "any" && !this.#tablesGo)) return;
+    for (const page of this.#changing) this.#touch(places.pageAt(core, page), 1);
+  }
+
+  /** What hears of a core's translations already goes on hearing of them. */
+  #observerOf(core: Core, before: EventObserver | null): EventObserver {
+    const { use, content, words } = this.places;
+    return {
+      used: (pa, kind, lo, hi) => {
+        before?.used(pa, kind, lo, hi);
+        if (pa >= words * PLACE_BYTES) return;
+        // How long it is is not known.
+        for (let at = pa & -PLACE_BYTES; at < pa + ACCESS_BYTES; at += PLACE_BYTES) {
+          this.#word(at, kind === WRITE ? SINK_WRITE : SINK_READ);
+        }
+        if (hi >= 0) this.#pageUsed(core, lo, hi);
+      },
+      walked: (slotPa, kind, lo, hi) => {
+        before?.walked(slotPa, kind, lo, hi);
+        if (slotPa >= 0) {
+          this.access(slotPa, 8, kind === WRITE ? SINK_WRITE : SINK_READ);
+          if (core.mmu.lateStores) this.#touch(this.places.visible(slotPa >>> 2), 0);
+        }
+        if (hi >= 0) this.#pageUsed(core, lo, hi);
+      },
+      filled: (frame, lo, hi) => {
+        before?.filled(frame, lo, hi);
+        if (frame < content - use) this.#touch(use + frame, 0);
+        if (hi >= 0) this.#pageUsed(core, lo, hi);
+      },
+      barrierDone: (id) => {
+        before?.barrierDone?.(id);
+        this.#effects?.barrierDone(id);
+      },
+    };
   }
 
   /** @hot */
-  #pageUsed(lo: number, hi: number): void {
-    this.#touch(this.#pageOf(this.#machine.running.id, pageNumber(lo, hi)), 0);
+  #pageUsed(core: Core, lo: number, hi: number): void {
+    this.#touch(this.places.page(core.id, pageNumber(lo, hi)), 0);
   }
 
-  #pageOf(core: number, page: number): number {
-    return this.#tlb + core * PAGE_PLACES + pagePlace(page);
+  /** An exclusive access: whoever writes to the monitor's granule decides whether the store succeeds. */
+  #monitor(core: Core): void {
+    const before = this.#monitors[core.id]!;
+    const now = core.state[MONITOR]! >>> 0;
+    if (before === now) return;
+    if (before !== 0) this.#granule(before);
+    if (now !== 0) this.#granule(now);
+  }
+
+  #granule(monitor: number): void {
+    const first = monitor & -MONITOR_BYTES;
+    for (let at = first; at < first + MONITOR_BYTES; at += PLACE_BYTES) this.#word(at >>> 0, SINK_READ);
   }
 
   /** What other cores may hold decides whether a free, or the return from a call, is right. */
   #holdingsMatter(): void {
-    for (let place = this.#holding; place < this.#rcuCore; place++) this.#touch(place, 0);
+    const { holding, cores } = this.places;
+    for (let core = 0; core < cores; core++) this.#touch(holding + core, 0);
   }
 
   #tableGoes(): void {
@@ -278,8 +275,8 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
     const frame = pa >>> 12;
     if ((pa & 0xfff) >= this.#privateFrom[frame]!) return;
     this.#touch(pa >>> 2, kind);
-    this.#touch(this.#use + frame, 0);
-    if (kind === SINK_WRITE) this.#touch(this.#content + frame, 0);
+    this.#touch(this.places.use + frame, 0);
+    if (kind === SINK_WRITE) this.#touch(this.places.content + frame, 0);
   }
 
   /** @hot */
@@ -293,65 +290,35 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
 
   #rcuPolled(): void {
     this.search?.sees();
-    for (let place = this.#rcuCore; place <= this.#rcu; place++) this.#touch(place, 0);
+    for (let place = this.places.rcuCore; place <= this.places.rcu; place++) this.#touch(place, 0);
   }
 
   /** The core passes a quiescent state, which counts if a grace period waits for it. */
   #quiescent(cpu: number): void {
     const counts = this.#kernel.rcu.waiting[cpu] === 0 ? 0 : 1;
-    this.#touchUnseen(this.#rcuCore + cpu, counts);
-    if (counts === 1) this.#touchUnseen(this.#rcu, 1);
+    this.#touchUnseen(this.places.rcuCore + cpu, counts);
+    if (counts === 1) this.#touchUnseen(this.places.rcu, 1);
   }
 
   /** A callback is queued. If no grace period runs, one begins. */
   #rcuQueued(): void {
-    this.#touchUnseen(this.#rcu, 1);
+    this.#touchUnseen(this.places.rcu, 1);
     if (this.#kernel.rcu.waiting.every((flag) => flag === 0)) this.#gracePeriodChanges();
   }
 
   /** One begins or ends: from now on it waits for the cores that are in the kernel, or for none. */
   #gracePeriodChanges(): void {
     const { inKernel } = this.#kernel.rcu;
-    this.#touchUnseen(this.#rcu, 1);
+    this.#touchUnseen(this.places.rcu, 1);
     for (let cpu = 0; cpu < inKernel.length; cpu++)
-      this.#touchUnseen(this.#rcuCore + cpu, inKernel[cpu] === 0 ? 0 : 1);
-  }
-
-  #send(from: number, icrLo: number, target: number): void {
-    const { cores } = this.#machine;
-    if ((icrLo & (ICR_SHORTHAND | ICR_LOGICAL)) === 0 && target < cores.length) {
-      this.search?.sends(target);
-      return;
-    }
-    for (const { id } of cores)
-      if (id !== from || (icrLo & ICR_SHORTHAND) !== ICR_SHORTHAND) this.search?.sends(id);
-  }
-
-  #followHandler(core: Core, agent: Agent, before: Phase): void {
-    const { id, phase } = core;
-    const k = this.#kernel.current[id]!;
-    const depth = k.traps.length;
-    const interrupted = this.#interrupted[id]!;
-    if (agent % AGENTS_PER_CORE >= ROLE_INTERRUPT) {
-      const isIdle = k.task?.idle === true;
-      this.#interrupted[id] ??= { phase: before, depth, context: k, isIdle, entered: false };
-      return;
-    }
-    if (interrupted === null) return;
-    const { context, isIdle } = interrupted;
-    if (k === context && depth > interrupted.depth) interrupted.entered = true;
-    // What was interrupted goes on in the event in which the handler ends: it is no event of the handler any more.
-    const isBack = isIdle
-      ? k !== context || (depth === interrupted.depth && phase !== "microcode")
-      : k === context && depth === interrupted.depth && phase === interrupted.phase;
-    if (isBack && interrupted.entered) this.#interrupted[id] = null;
-    else this.search!.inHandler(id);
+      this.#touchUnseen(this.places.rcuCore + cpu, inKernel[cpu] === 0 ? 0 : 1);
   }
 
   #note(core: Core): void {
     this.#phases[core.id] = core.phase;
     this.#enabled[core.id] = core.interruptsEnabled() ? 1 : 0;
     this.#inKernel[core.id] = this.#kernel.rcu.inKernel[core.id]!;
+    this.#monitors[core.id] = core.state[MONITOR]! >>> 0;
   }
 
   #queueOf(cpu: number): number {
@@ -368,11 +335,6 @@ export class Footprints implements AccessSink, EventObserver, EventWatch, TraceS
 /** @param hi at least 0 @hot */
 function pageNumber(lo: number, hi: number): number {
   return hi * 0x10_0000 + (lo >>> 12);
-}
-
-/** Neighbours, and pages that lie a table apart, get places of their own (multiplicative hashing). @hot */
-function pagePlace(page: number): number {
-  return Math.imul(page, 0x9e37_79b1) >>> (32 - PAGE_BITS);
 }
 
 /** Two that listen to one memory. */

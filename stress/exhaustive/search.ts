@@ -62,12 +62,11 @@ export class ExhaustiveSearch {
       },
     });
     const { cores } = this.world.machine;
-    // The reduction does not know with what the effect of a broadcast conflicts: there every schedule is executed.
-    const reduction = cores.some((core) => core.broadcasts !== null) ? "none" : options.reduction;
+    const { reduction } = options;
     this.#search = new Exhaustive({
       cores: cores.length,
       reduction,
-      places: footprints!.places,
+      places: footprints!.places.count,
       watch: footprints!,
     });
     // Without the reduction there is nothing to learn from smaller bounds.

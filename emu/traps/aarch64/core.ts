@@ -464,6 +464,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   override barrierDone(): boolean {
     if (!super.barrierDone()) return false;
+    this.budget.observer?.barrierDone?.(this.id);
     this.mmu.barrierCompleted("ish");
     return true;
   }
