@@ -79,6 +79,7 @@ export interface RigOptions {
   readonly cpus?: number;
   readonly model?: string;
   readonly scheduler?: MachineOptions["scheduler"];
+  readonly memory?: NonNullable<MachineOptions["memory"]>;
   readonly handler?: Handler;
 }
 
@@ -108,6 +109,7 @@ export class Rig {
       ledger: "off",
       verifyIr: true,
       console: () => {},
+      ...(options.memory === undefined ? {} : { memory: options.memory }),
     });
     this.machine.kernel = {
       enter: (cpu, stub) => this.#entered(cpu as Aarch64Core, stub),
