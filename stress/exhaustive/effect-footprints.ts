@@ -35,6 +35,8 @@ export class EffectFootprints implements LateStoreObserver {
   readonly #isDue: Uint8Array;
   /** By core: it was inside an access at the end of its last event. */
   readonly #wasInside: Uint8Array;
+  /** By sender: events that its next complete barrier comes after. */
+  readonly #answers: readonly number[][];
   /** The event whose store became visible first in the present event. */
   #cause: number = NO_EVENT;
 
@@ -44,6 +46,7 @@ export class EffectFootprints implements LateStoreObserver {
     this.#search = search;
     this.#underWay = cores.map(() => []);
     this.#stores = cores.map(() => []);
+    this.#answers = cores.map(() => []);
     this.#outstanding = new Int32Array(cores.length);
     this.#isDue = new Uint8Array(cores.length);
     this.#wasInside = new Uint8Array(cores.length);
@@ -54,6 +57,7 @@ export class EffectFootprints implements LateStoreObserver {
   begun(): void {
     for (const list of this.#underWay) list.length = 0;
     for (const list of this.#stores) list.length = 0;
+    for (const list of this.#answers) list.length = 0;
     this.#isDue.fill(0);
     this.#cause = NO_EVENT;
     for (const { id, broadcasts, isInsideAccess } of this.#cores) {
@@ -70,22 +74,33 @@ export class EffectFootprints implements LateStoreObserver {
     this.#cause = NO_EVENT;
   }
 
+  /**
+   * What a walk of a core has read in a slot depends on when a late store becomes visible to all: not if there is one that
+   * the core's walks see already.
+   */
+  mayDiffer({ mmu }: Core, slot: number): boolean {
+    if (!mmu.lateStores) return false;
+    const isLate = this.#stores.some((stores) => stores.some((store) => store.slot === slot));
+    return !isLate || mmu.lateStores.find(slot);
+  }
+
   /** A barrier of a core is complete. */
   barrierDone(core: number): void {
     const { cores, holding } = this.#places;
-    for (let other = 0; other < cores; other++) {
-      if (other !== core) this.#search.touch(this.#places.answer(core, other), 0);
-      if (this.#isDue[core] === 1) this.#search.touch(holding + other, 1);
-    }
+    const answers = this.#answers[core]!;
+    for (const event of answers) this.#search.comesAfter(event);
+    answers.length = 0;
+    if (this.#isDue[core] === 0) return;
     this.#isDue[core] = 0;
+    for (let other = 0; other < cores; other++) this.#search.touch(holding + other, 1);
   }
 
   // LateStoreObserver
 
   stored(core: number, slot: number): void {
-    const { cores, late } = this.#places;
+    const { cores } = this.#places;
     this.#stores[core]!.push({ slot, event: this.#search.event });
-    for (let other = 0; other < cores; other++) this.#search.touch(late + other, 0);
+    for (let walker = 0; walker < cores; walker++) this.#search.touch(this.#places.late(core, walker), 1);
   }
 
   visible(core: number, slot: number): void {
@@ -99,7 +114,8 @@ export class EffectFootprints implements LateStoreObserver {
   }
 
   synchronised(core: number): void {
-    this.#search.touch(this.#places.late + core, 1);
+    const { cores } = this.#places;
+    for (let storer = 0; storer < cores; storer++) this.#search.touch(this.#places.late(storer, core), 0);
   }
 
   /** What was broadcast to a core has taken effect there, or the first of its late stores. */
@@ -111,9 +127,9 @@ export class EffectFootprints implements LateStoreObserver {
     }
     this.#underWay[core]!.shift();
     this.#search.effectOf(first.event);
-    this.#search.touch(this.#places.answer(first.sender, core), 1);
+    this.#answers[first.sender]!.push(this.#search.event);
     // The core's stores before it are visible; those after it may be late.
-    this.#search.touch(this.#places.late + core, 1);
+    this.#search.touch(this.#places.late(core, core), 0);
     this.#outstanding[first.sender] = this.#cores[first.sender]!.broadcasts!.outstanding;
   }
 
@@ -122,7 +138,8 @@ export class EffectFootprints implements LateStoreObserver {
     if (broadcasts === null) return;
     const isInside = core.isInsideAccess ? 1 : 0;
     if (this.#wasInside[id] === 1 && isInside === 0) {
-      for (const other of this.#cores) this.#search.touch(this.#places.answer(other.id, id), 1);
+      // Whoever waits for the end of the access: it had carried out what was broadcast inside.
+      for (const answers of this.#answers) answers.push(this.#search.event);
     }
     this.#wasInside[id] = isInside;
     if (broadcasts.outstanding > this.#outstanding[id]!) this.#sent(id);

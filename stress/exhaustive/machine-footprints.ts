@@ -183,7 +183,7 @@ export class MachineFootprints implements AccessSink, MessageObserver, TraceSink
         before?.walked(slotPa, kind, lo, hi);
         if (slotPa >= 0) {
           this.access(slotPa, 8, kind === WRITE ? SINK_WRITE : SINK_READ);
-          if (core.mmu.lateStores) this.touch(this.places.visible(slotPa >>> 2), 0);
+          if (this.#effects!.mayDiffer(core, slotPa >>> 2)) this.touch(this.places.visible(slotPa >>> 2), 0);
         }
         if (hi >= 0) this.#pageUsed(core, lo, hi);
       },

@@ -17,11 +17,10 @@
  *     queue    one for each core: its run queue and current task, looked at where the core leaves the kernel
  *     visible  one for each slot of a table (by a hash): looked at by walks that read the slot, changed where a late store
  *              to it becomes visible to walkers
- *     late     one for each core: looked at by the late stores of all, changed where what comes before is made visible to
- *              its walks (barriers, exceptions, and invalidations that others have broadcast)
+ *     late     for each core, one for each core: changed by the late stores of the one, looked at where what it has stored
+ *              so far is made visible to the walks of the other (barriers and exceptions); the one for itself also where
+ *              an invalidation that others have broadcast takes effect on it
  *     arrival  one for each core: changed by every broadcast to it, whose order counts
- *     answer   for each core, one for each other: changed where the other one carries out what the core has broadcast, and
- *              looked at by a barrier that is complete
  *     message  one for each core: looked at by every message to it, changed where it asks which interrupt it has accepted
  *     RCU      one for each core: whether it is in the kernel, and whether a grace period waits for it; changed where it
  *              enters or leaves, by its quiescent states that count, and by a grace period that begins and waits for it.
@@ -29,7 +28,8 @@
  *              Nobody sees either until a core asks whether its callbacks may run. (Read sections have no effect of
  *              their own: a core is a reader while it is in the kernel.)
  *
- * Messages between cores and changes of the interrupt mask are told to the search as what they are. Kernel stacks above
+ * Messages between cores, changes of the interrupt mask, and the effects that a complete barrier has waited for are told to
+ * the search as what they are. Kernel stacks above
  * the task_struct are no places: a task's own trap frames are its own. Frees and any access to the object meet in
  * its words, since a freed object is poisoned.
  */
@@ -57,14 +57,13 @@ export class Places {
   readonly content: number;
   readonly queue: number;
   readonly holding: number;
-  readonly late: number;
   readonly arrival: number;
   readonly message: number;
   readonly rcuCore: number;
   readonly rcu: number;
   readonly #page: number;
   readonly #visible: number;
-  readonly #answer: number;
+  readonly #late: number;
 
   constructor({ ramBytes, cores }: PlacesOptions) {
     this.words = ramBytes / PLACE_BYTES;
@@ -75,11 +74,10 @@ export class Places {
     this.#page = this.content + this.frames;
     this.queue = this.#page + cores * PAGE_PLACES;
     this.holding = this.queue + cores;
-    this.late = this.holding + cores;
-    this.arrival = this.late + cores;
+    this.arrival = this.holding + cores;
     this.message = this.arrival + cores;
-    this.#answer = this.message + cores;
-    this.#visible = this.#answer + cores * cores;
+    this.#late = this.message + cores;
+    this.#visible = this.#late + cores * cores;
     this.rcuCore = this.#visible + (1 << SLOT_BITS);
     this.rcu = this.rcuCore + cores;
     this.count = this.rcu + 2;
@@ -100,8 +98,9 @@ export class Places {
     return this.#visible + (Math.imul(slot >>> 1, 0x9e37_79b1) >>> (32 - SLOT_BITS));
   }
 
-  answer(sender: number, receiver: number): number {
-    return this.#answer + sender * this.cores + receiver;
+  /** @param walker whose walks may see the stores late */
+  late(storer: number, walker: number): number {
+    return this.#late + storer * this.cores + walker;
   }
 }
 

@@ -42,8 +42,9 @@ export class Conflicts {
   /**
    * Whoever conflicts with an entry is asked to let `asking` come first.
    * @param which whether what nobody has seen counts too
+   * @param after other events that it comes after in any case
    */
-  find(entry: number, asking: Asking, which: "seen" | "all"): void {
+  find(entry: number, asking: Asking, which: "seen" | "all", after: readonly number[]): void {
     const { points } = this.#tree;
     const { predecessor } = asking;
     const index = this.#index;
@@ -60,7 +61,8 @@ export class Conflicts {
         chooser !== own &&
         found[chooser] === 0 &&
         !(skipsUnseen && index.isUnseen(other)) &&
-        !this.#clocks.isBefore(event, lineOf(point), predecessor)
+        !this.#clocks.isBefore(event, lineOf(point), predecessor) &&
+        !after.some((later) => this.#clocks.isBefore(event, lineOf(point), later))
       ) {
         this.#requests.ask(event, asking);
         this.#requests.askLater(event, predecessor);

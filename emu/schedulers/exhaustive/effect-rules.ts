@@ -23,6 +23,8 @@ interface Late {
   readonly cause: number;
 }
 
+const NOTHING: readonly number[] = [];
+
 export class EffectRules {
   readonly #index: ConflictIndex;
   readonly #conflicts: Conflicts;
@@ -52,7 +54,7 @@ export class EffectRules {
       const agent = core * AGENTS_PER_CORE + ROLE_BROADCAST;
       const predecessor = Math.max(last, cause);
       const asking = { agent, accepted: NO_EVENT, previous: last, predecessor, cause };
-      this.#conflicts.find(this.#entryOf(point, place), asking, "seen");
+      this.#conflicts.find(this.#entryOf(point, place), asking, "seen", NOTHING);
     }
   }
 

@@ -61,6 +61,8 @@ interface Unseen {
   readonly event: number;
 }
 
+const NOTHING: readonly number[] = [];
+
 export class Exhaustive implements Strategy {
   readonly name = "exhaustive";
   /** Schedules begun, in all. */
@@ -84,6 +86,8 @@ export class Exhaustive implements Strategy {
   /** The last event of each core, and the last effect on each. */
   readonly #lastOf: Int32Array;
   readonly #lastEffectOn: Int32Array;
+  /** Effects that the present event waited for. */
+  readonly #after: number[] = [];
   /** What the watch says of the event that ends. */
   #isBarrier = false;
   #isClosed = false;
@@ -225,6 +229,11 @@ export class Exhaustive implements Strategy {
     if (this.#isOpen) this.#tree.points[this.#events - 1]!.cause = cause;
   }
 
+  /** The present event was possible only after another one, an effect that it waited for. */
+  comesAfter(event: number): void {
+    this.#after.push(event);
+  }
+
   /** The present event changes a place, which an effect on a core could have done at any moment since event `cause`. */
   changesLate(place: number, core: number, cause: number): void {
     if (!this.#isOpen || this.#events < this.#tree.prefix) return;
@@ -279,7 +288,10 @@ export class Exhaustive implements Strategy {
     this.#handlerOf = NO_CORE;
     this.#options.watch?.ended(point.agent);
     this.#isOpen = false;
-    if (at < this.#tree.prefix - 1) return;
+    if (at < this.#tree.prefix - 1) {
+      this.#after.length = 0;
+      return;
+    }
     point.to = this.#index.count;
     if (isEffect(point.agent)) point.predecessor = Math.max(point.previous, point.cause);
     else this.#place(point);
@@ -288,6 +300,7 @@ export class Exhaustive implements Strategy {
       this.#follow(at, point);
     }
     this.#effects.forget();
+    this.#after.length = 0;
   }
 
   /** Where the event lies among those of its core. */
@@ -311,6 +324,7 @@ export class Exhaustive implements Strategy {
     } else if (isCore(point.agent)) clocks.join(at, point.predecessor);
     else this.#interrupts.follow(at, point.agent);
     if (point.isBarrier) this.#interrupts.followBarrier(at, point);
+    for (const event of this.#after) clocks.join(at, event);
     this.#conflicts.follow(at, point.from, point.to);
   }
 
@@ -324,11 +338,13 @@ export class Exhaustive implements Strategy {
     }
     if (point.isBarrier) interrupts.findInterrupts(point);
     if (point.sends !== 0) interrupts.findSent(at, point);
-    for (let entry = point.from; entry < point.to; entry++) this.#conflicts.find(entry, point, "seen");
+    for (let entry = point.from; entry < point.to; entry++) {
+      this.#conflicts.find(entry, point, "seen", this.#after);
+    }
     this.#effects.find(point, this.#lastEffectOn);
     if (!this.#sees) return;
     for (const { entry, event } of this.#unseen) {
-      this.#conflicts.find(entry, this.#tree.points[event]!, "all");
+      this.#conflicts.find(entry, this.#tree.points[event]!, "all", NOTHING);
     }
     this.#unseen.length = 0;
   }

@@ -13,11 +13,19 @@ const dsb = (option: "ish" | "ishst" | "nsh"): BareOperation => ({ kind: "dsb", 
 const write = (word: number): BareOperation => ({ kind: "write", word });
 const read = (word: number): BareOperation => ({ kind: "read", word });
 
-function program(cores: readonly (readonly BareOperation[])[], handler: readonly BareOperation[] = []): BareProgram {
+function program(
+  cores: readonly (readonly BareOperation[])[],
+  handler: readonly BareOperation[] = [],
+): BareProgram {
   return { cores, handlers: [handler, handler] };
 }
 
-const PROGRAMS: readonly (readonly [rule: string, program: BareProgram, preemptions: number, least: number])[] = [
+const PROGRAMS: readonly (readonly [
+  rule: string,
+  program: BareProgram,
+  preemptions: number,
+  least: number,
+])[] = [
   ["a store to a table is seen late", program([[map(0, 1)], [load(0), load(0)]]), 1, 3],
   [
     "a translation is used until the invalidation takes effect",
@@ -42,7 +50,7 @@ const PROGRAMS: readonly (readonly [rule: string, program: BareProgram, preempti
   ],
 ];
 
-const COUNTS = { programs: 40, most: 12_000 } as const;
+const COUNTS = { programs: 14, most: 2_500 } as const;
 
 describe("the reduced search on AArch64 cores", () => {
   it.each(PROGRAMS)("%s", (_rule, bare, preemptions, least) => {
@@ -71,13 +79,13 @@ describe("the reduced search on AArch64 cores", () => {
         compared++;
       }
     }
-    expect(compared).toBeGreaterThan(COUNTS.programs);
-    expect(reduced * 3).toBeLessThan(all);
+    expect(compared).toBeGreaterThanOrEqual(COUNTS.programs);
+    expect(reduced * 10).toBeLessThan(all);
   });
 });
 
 /** Two to four operations of each core. */
-export function randomProgram(seed: number): BareProgram {
+function randomProgram(seed: number): BareProgram {
   const random = new RandomNumbers(seed);
   const interrupts = random.below(2) === 1;
   const one = (where: "core" | "handler"): BareOperation[] => {

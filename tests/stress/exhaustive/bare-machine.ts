@@ -193,7 +193,8 @@ class BareMachine implements KernelPort, EventWatch {
     if (core.point(1)) yield;
     const intid = core.mrsLo("ICC_IAR1_EL1");
     thread.seen.handler += ` i${intid}`;
-    for (const operation of this.#handlers[core.id]!) yield* this.#execute(core, thread, operation, "handler");
+    for (const operation of this.#handlers[core.id]!)
+      yield* this.#execute(core, thread, operation, "handler");
     if (core.point(1)) yield;
     if (intid === SGI) core.msr("ICC_EOIR1_EL1", intid, 0);
     if (core.point(1)) yield;
@@ -202,12 +203,18 @@ class BareMachine implements KernelPort, EventWatch {
     core.writeSpsr(spsr);
   }
 
-  *#execute(core: Aarch64Core, thread: Thread, operation: BareOperation, where: "program" | "handler"): Generator<void> {
+  *#execute(
+    core: Aarch64Core,
+    thread: Thread,
+    operation: BareOperation,
+    where: "program" | "handler",
+  ): Generator<void> {
     const { ram } = this.rig.machine;
     if (core.point(1)) yield;
     switch (operation.kind) {
       case "load":
-        if (yield* this.#access(core, operation.page, READ)) thread.seen[where] += ` ${ram.read32(core.accessPa)}`;
+        if (yield* this.#access(core, operation.page, READ))
+          thread.seen[where] += ` ${ram.read32(core.accessPa)}`;
         else thread.seen[where] += " f";
         break;
       case "store":
