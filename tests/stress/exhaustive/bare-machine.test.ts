@@ -26,7 +26,15 @@ const PROGRAMS: readonly (readonly [
   preemptions: number,
   least: number,
 ])[] = [
-  ["a store to a table is seen late", program([[map(0, 1)], [load(0), load(0)]]), 1, 3],
+  [
+    "a store to a table is seen late",
+    program([
+      [map(0, 1), write(0)],
+      [read(0), load(0)],
+    ]),
+    1,
+    4,
+  ],
   [
     "a translation is used until the invalidation takes effect",
     program([
