@@ -68,6 +68,10 @@ export interface KernelObserver {
   flushBegin(k: Context, mm: KPtr, start: number, end: number, tables: "tables-freed" | "tables-kept"): void;
   flushEnd(k: Context, mm: KPtr, start: number, end: number): void;
 
+  /** A barrier, by the manual's name, that invalidations depend on: it has to wait for others; it is complete. */
+  barrierWaits(k: Context, name: string): void;
+  barrierDone(k: Context, name: string): void;
+
   /** lock_acquire() of lockdep: the lock is held, unless lockContended() follows in the same step. */
   lockAcquired(k: Context, at: KPtr, cls: LockClass, kind: AcquireKind): void;
   /** The context waits for the lock that it announced. */

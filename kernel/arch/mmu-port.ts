@@ -62,6 +62,8 @@ export interface ArchMmu {
   readonly taskSizeMax: number;
   /** Memory keys that pkey_alloc() can hand out; 0: none. */
   readonly pkeys: number;
+  /** For reports: what mm_struct's word of the architecture is called there, and how it is read. */
+  readonly contextWord: { readonly name: string; readonly form: "number" | "hex" };
 
   /**
    * Builds the kernel's own tables and the per-core state of address-space switching: every core starts on `initMm`.

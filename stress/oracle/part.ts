@@ -52,6 +52,8 @@ const METHODS = [
   "tableFreed",
   "flushBegin",
   "flushEnd",
+  "barrierWaits",
+  "barrierDone",
   "lockAcquired",
   "lockContended",
   "lockGranted",

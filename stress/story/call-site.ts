@@ -45,6 +45,10 @@ const PLUMBING: ReadonlySet<string> = new Set([
   "mmuNotifierUnlock",
   "lockPte",
   "mapLockByPoints",
+  // Barriers.
+  "dsb",
+  "publishStores",
+  "awaitAll",
   // Memory.
   "get",
   "set",

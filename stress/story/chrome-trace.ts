@@ -2,11 +2,13 @@
  * A run as Chrome trace events, which Perfetto and chrome://tracing open: "Trace Event Format" (Google, 2016), the object
  * form. The machine is a process and each core a thread of it. System calls, faults, flushes, waits for locks and interrupt
  * handlers are nested slices of the core; when another task has its turn they end there and go on as slices of the same
- * name when the task goes on, on whichever core. Interprocessor interrupts are flows from who sends to who accepts;
- * invalidations and changes of memory are instants.
+ * name when the task goes on, on whichever core. Interprocessor interrupts are flows from who sends to who accepts, and
+ * invalidations that are broadcast from who issues one to every core that carries it out. Sending and invalidating are
+ * slices without duration, since a flow needs a slice at both ends; changes of memory are instants.
  *
  * Times are microseconds of each core's own clock. Explored cores are delayed as a schedule likes, so that only flows say
- * what of two tracks came first; the argument `order` counts events over all of them.
+ * what of two tracks came first; the argument `order` counts events over all of them. A broadcast that takes effect
+ * before it was sent, by the clocks of the two cores, has no flow: viewers draw none that goes back in time.
  */
 import type { StoryEvent } from "./event.ts";
 
@@ -40,6 +42,8 @@ export interface ChromeTrace {
 }
 
 const MACHINE = 1;
+/** Most cores of a machine: a flow for each of them that carries out a broadcast. */
+const MAX_CORES = 1024;
 
 export function chromeTrace(events: readonly StoryEvent[], options: ChromeTraceOptions): ChromeTrace {
   const writer = new Writer(options, events);
@@ -61,11 +65,20 @@ class Writer {
   readonly #suspended: Map<number, StoryEvent[]> = new Map();
   /** Flows that were accepted. */
   readonly #accepted: ReadonlySet<number>;
+  /** Broadcasts: when each was issued, and the cores that carry it out after that by their own clocks. */
+  readonly #issued: Map<number, number> = new Map();
+  readonly #receivers: Map<number, number[]> = new Map();
 
   constructor(options: ChromeTraceOptions, events: readonly StoryEvent[]) {
     this.#options = options;
     this.#tracks = Array.from({ length: options.cores }, () => ({ pid: 0, time: 0, open: [] }));
     this.#accepted = new Set(events.filter(({ kind }) => kind === "interrupt").map(({ flow }) => flow));
+    for (const { kind, flow, peer, core, time } of events) {
+      if (kind !== "invalidate" || flow === 0) continue;
+      if (peer < 0) this.#issued.set(flow, time);
+      else if (time >= this.#issued.get(flow)!)
+        this.#receivers.set(flow, [...(this.#receivers.get(flow) ?? []), core]);
+    }
   }
 
   write(events: readonly StoryEvent[]): readonly ChromeEvent[] {
@@ -89,7 +102,7 @@ class Writer {
       track.open.push(event);
     } else if (event.phase === "end") this.#end(track, event);
     else this.#moment(event, track.time, order);
-    if (event.kind === "interrupt" && event.flow !== 0) this.#flow("f", event, track.time);
+    if (event.kind === "interrupt" && event.flow !== 0) this.#flow("f", event, event.flow, track.time);
   }
 
   /** Another task goes on: its slices do, and those of the one before stop. */
@@ -129,18 +142,25 @@ class Writer {
 
   #moment(event: StoryEvent, time: number, order: number): void {
     const args = argumentsOf(event, order);
-    if (event.kind !== "ipi") {
-      this.#push("i", event, event.core, time, { s: "t", args });
+    const { kind, core, flow, peer } = event;
+    if (kind !== "ipi" && kind !== "invalidate") {
+      this.#push("i", event, core, time, { s: "t", args });
       return;
     }
-    // A flow needs a slice to start from.
-    this.#push("X", event, event.core, time, { dur: 0, args });
-    if (this.#accepted.has(event.flow)) this.#flow("s", event, time);
+    this.#push("X", event, core, time, { dur: 0, args });
+    if (kind === "ipi") {
+      if (this.#accepted.has(flow)) this.#flow("s", event, flow, time);
+      return;
+    }
+    const receivers = this.#receivers.get(flow) ?? [];
+    if (peer < 0) for (const receiver of receivers) this.#flow("s", event, flow * MAX_CORES + receiver, time);
+    else if (receivers.includes(core)) this.#flow("f", event, flow * MAX_CORES + core, time);
   }
 
-  #flow(ph: "s" | "f", { core, flow }: StoryEvent, ts: number): void {
+  #flow(ph: "s" | "f", { core, kind }: StoryEvent, id: number, ts: number): void {
+    const [name, cat] = kind === "invalidate" ? ["TLBI", "broadcast"] : ["IPI", "ipi"];
     const end = ph === "f" ? ({ bp: "e" } as const) : {};
-    this.#out.push({ ph, name: "IPI", cat: "ipi", pid: MACHINE, tid: core, ts, id: flow, ...end });
+    this.#out.push({ ph, name, cat, pid: MACHINE, tid: core, ts, id, ...end });
   }
 
   #push(ph: ChromeEvent["ph"], event: StoryEvent, tid: number, ts: number, more: Partial<ChromeEvent>): void {

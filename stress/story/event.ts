@@ -40,9 +40,9 @@ export interface StoryEvent {
   readonly pid: number;
   /** Locks held, outermost first, and whether interrupts are off. */
   readonly locks: string;
-  /** The core that an interprocessor interrupt goes to, or that an accepted one comes from; or -1. */
+  /** The core that an interprocessor interrupt goes to, or that an accepted one or an invalidation comes from; or -1. */
   readonly peer: number;
-  /** Of an interprocessor interrupt: the same number at both ends; or 0. */
+  /** Of an interprocessor interrupt, or of an invalidation that is broadcast: the same number at all its ends; or 0. */
   readonly flow: number;
   /** The page and the frame that it is about, or -1. */
   readonly page: number;

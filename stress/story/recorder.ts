@@ -19,6 +19,7 @@ import {
 } from "../../kernel/index.ts";
 import { type AccessSink, FETCH, type ObservedMemory, SINK_WRITE, USER, WRITE } from "../../mmu/index.ts";
 import type { ScenarioProgram } from "../world/scenario-program.ts";
+import { BroadcastsInFlight } from "./broadcasts.ts";
 import { kernelFunction } from "./call-site.ts";
 import type { StoryEvent, StoryKind, Weight } from "./event.ts";
 import { FreedMemory } from "./freed-memory.ts";
@@ -45,6 +46,8 @@ const FLAG_FETCH = 0x100;
 /** Structures whose end a race may be about. */
 const CACHES: ReadonlySet<string> = new Set(["vm_area_struct", "anon_vma", "anon_vma_chain", "mm_struct"]);
 
+/** Operations of TLBI, without their shareability. */
+const TLBI = /^(?:R?VA|ASID|VMALL|ALLE)/;
 /** Invalidations that name an address. */
 const PAGE_SCOPES: ReadonlySet<string> = new Set(["INVLPG", "#PF", "VAE1", "VALE1", "VAAE1", "VAALE1"]);
 
@@ -54,6 +57,7 @@ export class StoryRecorder implements TraceSink {
   readonly #recording: Recording;
   readonly #spans: OpenSpans = new OpenSpans();
   readonly #interrupts: InterruptsInFlight;
+  readonly #inFlight: BroadcastsInFlight;
   #program: ScenarioProgram | null = null;
   #words: WatchedWords | null = null;
   readonly #freed = new FreedMemory();
@@ -65,6 +69,7 @@ export class StoryRecorder implements TraceSink {
     this.#machine = machine;
     this.#recording = new Recording(machine);
     this.#interrupts = new InterruptsInFlight(machine.cores.length);
+    this.#inFlight = new BroadcastsInFlight(machine.cores.length);
     this.observer = this.#kernelEvents();
   }
 
@@ -133,14 +138,36 @@ export class StoryRecorder implements TraceSink {
     this.#recording.settle();
     if (name === "ipi") this.#ipi(core, time, a & 0xff, b);
     else if (name === "trap") this.#trap(core, time, a);
-    else if (name.startsWith("invalidate:")) {
-      const scope = name.slice(11);
-      const isPage = PAGE_SCOPES.has(scope);
-      const page = isPage ? (a >>> 12) + (b >>> 0) * 0x10_0000 : -1;
-      const what =
-        scope === "CR3" ? `CR3 load drops tag ${a & 0xfff}` : `${scope}${isPage ? ` ${hex(a, b)}` : ""}`;
+    else if (name.startsWith("invalidate:")) this.#invalidates(core, time, name.slice(11), a, b);
+    else if (name === "broadcast") this.#broadcasts(core);
+    else if (name === "rcu-grace-period") this.#hardware(core, time, 3, "rcu", "grace period ends");
+  }
+
+  #invalidates(core: number, time: number, scope: string, a: number, b: number): void {
+    const isPage = PAGE_SCOPES.has(scope);
+    const page = isPage ? (a >>> 12) + (b >>> 0) * 0x10_0000 : -1;
+    const operand = isPage ? ` ${hex(a, b)}` : "";
+    if (!TLBI.test(scope)) {
+      const what = scope === "CR3" ? `CR3 load drops tag ${a & 0xfff}` : `${scope}${operand}`;
       this.#hardware(core, time, 3, "invalidate", what, { page });
-    } else if (name === "rcu-grace-period") this.#hardware(core, time, 3, "rcu", "grace period ends");
+      return;
+    }
+    const sent = this.#inFlight.accept(core, `TLBI ${scope}IS${operand}`);
+    const what =
+      sent === null ? `TLBI ${scope}${operand}` : `TLBI ${scope}IS${operand} from core ${sent.from}`;
+    this.#hardware(core, time, 2, "invalidate", what, {
+      page,
+      peer: sent?.from ?? -1,
+      flow: sent?.flow ?? 0,
+    });
+  }
+
+  /** What the core has just invalidated for itself, all others are to invalidate too. */
+  #broadcasts(core: number): void {
+    const own = this.events.at(-1);
+    if (own?.kind !== "invalidate" || own.core !== core) return;
+    const what = own.what.replace(/^TLBI \w+/, "$&IS");
+    this.events[this.events.length - 1] = { ...own, what, flow: this.#inFlight.send(core, what) };
   }
 
   get #kernel(): Kernel {
@@ -204,6 +231,12 @@ export class StoryRecorder implements TraceSink {
         this.#begin(k, 2, "flush", what, { page: end === 0 ? -1 : start });
       },
       flushEnd: (k, _mm, start, end) => this.#end(k, 2, "flush", `flush ${rangeText(start, end)} done`),
+      barrierWaits: (k, name) => this.#begin(k, 2, "wait", `waits in ${name}`),
+      barrierDone: (k, name) => {
+        const waits = this.#spans.innermost(k)?.what === `waits in ${name}`;
+        if (waits) this.#end(k, 2, "wait", `${name} done`);
+        else add(k, 2, "invalidate", name);
+      },
       lockContended: (k, at, cls) => {
         const last = this.events.at(-1);
         // It was announced, and is not held.

@@ -25,7 +25,7 @@ import type { Weight } from "./event.ts";
 export interface WatchedWord {
   readonly name: string;
   readonly pa: number;
-  readonly form: "number" | "mask" | "mm" | "address" | "flags";
+  readonly form: "number" | "mask" | "mm" | "address" | "hex";
   readonly writeWeight: Weight;
   readWeight(k: Context): Weight;
 }
@@ -42,7 +42,7 @@ const VMA_WORDS = [
   { field: vmStart, form: "address" },
   { field: vmEnd, form: "address" },
   { field: vmPgoff, form: "number" },
-  { field: vmFlags, form: "flags" },
+  { field: vmFlags, form: "hex" },
 ] as const;
 
 export class WatchedWords {
@@ -85,9 +85,9 @@ export class WatchedWords {
       readWeight: (k) => (holdsMmapLock(k) ? 4 : 2),
     });
     this.#add({
-      name: "tlb_gen",
+      name: this.#kernel.arch.mmu.contextWord.name,
       pa: mmTlbGen.at(mm),
-      form: "number",
+      form: this.#kernel.arch.mmu.contextWord.form,
       writeWeight: 2,
       // Who joins reads it where nobody waits; a flush handler reads it to see what it need not do.
       readWeight: (k) => (k.irqDepth > 0 ? 3 : 2),
@@ -136,7 +136,7 @@ export class WatchedWords {
     if (word.form === "address") {
       return ((BigInt(this.#kernel.ram.i32[(word.pa >>> 2) + 1]! >>> 0) << 32n) | BigInt(value)).toString(16);
     }
-    if (word.form === "flags") return value.toString(16);
+    if (word.form === "hex") return value.toString(16);
     if (word.form === "number") return String(value);
     if (word.form === "mask") {
       const cores = Array.from({ length: 32 }, (_, core) => core).filter((core) => (value >>> core) & 1);

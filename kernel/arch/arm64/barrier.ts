@@ -14,9 +14,18 @@ export function arm64(k: Context): Aarch64Cpu {
  */
 export function* dsb(k: Context, option: "ish" | "ishst" | "nsh" | "nshst"): Work {
   if (k.point(COST_ACCESS)) yield;
-  if (arm64(k).dsb(option)) return;
+  if (arm64(k).dsb(option)) {
+    k.kernel.observer?.barrierDone(k, dsbName(option));
+    return;
+  }
+  k.kernel.observer?.barrierWaits(k, dsbName(option));
   do {
     arm64(k).waitForBarrier();
     yield;
   } while (!arm64(k).barrierDone());
+  k.kernel.observer?.barrierDone(k, dsbName(option));
+}
+
+function dsbName(option: string): string {
+  return `DSB ${option.toUpperCase()}`;
 }

@@ -63,6 +63,7 @@ export class Arm64Mmu implements ArchMmu {
   readonly taskSize: number = TASK_PAGES;
   readonly taskSizeMax: number = TASK_PAGES;
   readonly pkeys = 0;
+  readonly contextWord = { name: "context.id", form: "hex" } as const;
   readonly tablesWaitFor = "grace-period";
   readonly #options: Arm64MmuOptions;
   #ram!: PhysicalMemory;

@@ -37,6 +37,7 @@ export class X86Mmu implements ArchMmu {
   readonly taskSize: number = TASK_PAGES_4;
   readonly taskSizeMax: number;
   readonly pkeys: number;
+  readonly contextWord = { name: "tlb_gen", form: "number" } as const;
   readonly tablesWaitFor = "flush";
   readonly #options: X86MmuOptions;
   #ram!: PhysicalMemory;

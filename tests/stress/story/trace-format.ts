@@ -23,6 +23,8 @@ export function traceFaults(text: string): string[] {
   if (displayTimeUnit !== "ns" && displayTimeUnit !== "ms") faults.push(`displayTimeUnit ${displayTimeUnit}`);
   const open = new Map<string, Record_[]>();
   const last = new Map<string, number>();
+  /** Ends of the last complete slices. */
+  const ends = new Map<string, number>();
   const flows = new Map<number, number>();
   const named = new Set<string>();
   for (const [at, event] of traceEvents.entries()) {
@@ -50,6 +52,7 @@ export function traceFaults(text: string): string[] {
         break;
       case "X":
         if (dur === undefined || dur < 0) fault("no duration");
+        ends.set(track, ts + (dur ?? 0));
         break;
       case "i":
         if (event.s !== "t") fault("no scope");
@@ -62,7 +65,7 @@ export function traceFaults(text: string): string[] {
         if (id === undefined || !flows.has(id)) fault("a flow that never began");
         else if (flows.get(id)! > ts) fault("a flow that ends before it begins");
         if (event.bp !== "e") fault("not bound to the slice around it");
-        if (stack.length === 0) fault("no slice around it");
+        if (stack.length === 0 && ts > (ends.get(track) ?? -1)) fault("no slice around it");
         flows.delete(id ?? -1);
         break;
       default:
