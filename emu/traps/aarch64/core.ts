@@ -504,7 +504,7 @@ export class Aarch64Core extends Core implements Aarch64Cpu, GicCore, BroadcastC
 
   powerOff(): void {
     this.mmu.abandon();
-    this.mmu.lateStores?.completeAll();
+    this.mmu.lateStores?.completeOwn();
     this.phase = "parked";
     this.host.trace(this, "power-off", 0, 0);
   }
