@@ -218,17 +218,23 @@ function brokenFrame(m: Memory, frame: number, found: Inventory, kernelFrames: U
   const entries = found.entriesOf(frame);
   if ((flags & PG_RESERVED) !== 0) return null;
   if (references === 0) {
-    return entries === 0 ? null : broke(`frame ${frame} is free, but ${entries} entries map it`);
+    return entries === 0
+      ? null
+      : broke(`frame 0x${frame.toString(16)} is free, but ${entries} entries map it`);
   }
   if ((flags & PG_SLAB) !== 0) return null;
   if (mapcount === TABLE_TYPE) {
-    return found.isTable(frame) ? null : broke(`frame ${frame} is a page table of no address space`);
+    return found.isTable(frame)
+      ? null
+      : broke(`frame 0x${frame.toString(16)} is a page table of no address space`);
   }
   const own = found.isOwn(frame) || kernelFrames[frame] !== 0 || isInBlock(m, frame) ? 1 : 0;
   if (mapcount + 1 !== entries)
-    return broke(`frame ${frame} has map count ${mapcount}, but ${entries} entries`);
+    return broke(`frame 0x${frame.toString(16)} has map count ${mapcount}, but ${entries} entries`);
   if (references !== entries + own) {
-    return broke(`frame ${frame} has ${references} references, but ${entries + own} are known`);
+    return broke(
+      `frame 0x${frame.toString(16)} has ${references} references, but ${entries + own} are known`,
+    );
   }
   return null;
 }

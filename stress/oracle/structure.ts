@@ -42,6 +42,10 @@ class MmState {
   writing = false;
   /** Pids of writers that went on under the read lock. */
   readonly downgraded: number[] = [];
+  /** End of the last write section of a call, and the pages that the call was for. */
+  section: SiteNote = NO_SITE;
+  sectionStart = 0;
+  sectionEnd = 0;
   pending = 0;
   readonly pages: Float64Array = new Float64Array(MAX_PENDING);
   readonly notes: Float64Array = new Float64Array(MAX_PENDING);
@@ -49,6 +53,7 @@ class MmState {
   clear(): void {
     this.writing = false;
     this.downgraded.length = 0;
+    this.section = NO_SITE;
     this.pending = 0;
   }
 }
@@ -190,7 +195,7 @@ export class Structure implements OraclePart {
     const broken = this.#entry(k, mm, page, lo, hi);
     if (broken === null) return;
     if (state.downgraded.length > 0) this.#defer(k, state, page);
-    else this.#report(k, broken, "entry installed", NO_SITE);
+    else this.#report(k, broken, "entry installed", withdrawal(state, page));
   }
 
   #touch(frame: number): void {
@@ -222,6 +227,9 @@ export class Structure implements OraclePart {
     state.pending = 0;
     const range = mm === k.task!.mm ? this.#ranges.get(k.task!.pid) : undefined;
     if (range === undefined) return;
+    state.section = this.#log.note(k, "end of the writer's section", -1);
+    state.sectionStart = range.start;
+    state.sectionEnd = range.end;
     for (let page = range.start; page < range.end; page++) this.#look(k, mm, page, NO_SITE);
     range.end = range.start;
   }
@@ -304,4 +312,9 @@ export class Structure implements OraclePart {
       later: siteOf(k, what, broken.page < 0 ? null : vaOfPage(broken.page)),
     });
   }
+}
+
+/** Who took away what an entry now grants: the last writer, if its call was for the page. */
+function withdrawal({ section, sectionStart, sectionEnd }: MmState, page: number): SiteNote {
+  return page >= sectionStart && page < sectionEnd ? section : NO_SITE;
 }

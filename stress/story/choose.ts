@@ -55,6 +55,8 @@ function beginning(
   earlier: StoryEvent | null,
   later: StoryEvent | null,
 ): number {
+  // What shows at the end of a run only may have come from anything in it.
+  if (earlier === null && later?.kind === "site") return 0;
   let first = events.length;
   for (const marked of [earlier, later]) {
     if (marked === null) continue;
@@ -211,6 +213,7 @@ const ALIKE: readonly (readonly [RegExp, RegExp])[] = [
   [/\bentry\b|\binstall|\bstore$/, /^pte /],
   [/\bread of a freed\b|\bread of an object freed\b/, /^reads FREED /],
   [/\bwrite (?:of|to) an? .*freed\b/, /^writes FREED /],
+  [/end of the writer's section/, /^mmap_lock: (?:writer|reader) leaves/],
   [/return$/, / = |done$|left$/],
   [/free/, /^frees /],
   [/fill/, /^TLB fill/],

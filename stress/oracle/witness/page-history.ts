@@ -103,7 +103,7 @@ export class PageHistory {
       const isCopied = replacer === BY_FAULT && this.#isCopied(k, wasFrame);
       return {
         invariant: isCopied || format.isSpecial(oldLo, oldHi) ? "I7" : "I13",
-        text: `the entry of page ${page.toString(16)} goes from frame ${wasFrame} to frame ${frame} in one step`,
+        text: `the entry of page ${page.toString(16)} goes from frame 0x${wasFrame.toString(16)} to frame 0x${frame.toString(16)} in one step`,
         earlier: chain.made[last]!,
       };
     }
@@ -169,27 +169,27 @@ export class PageHistory {
     const name = `page ${page.toString(16)}`;
     const had = chain.find(frame, allocation, right);
     if (had >= 0 && chain.closed[had] !== 0) {
-      const text = `${name}: ${nameOf(right)} through frame ${frame} after it was replaced everywhere`;
+      const text = `${name}: ${nameOf(right)} through frame 0x${frame.toString(16)} after it was replaced everywhere`;
       // Closed by another frame in its place, not by the return of a call.
       const invariant = chain.byFrame[had] !== 0 ? "I7" : "I4";
       return { invariant, text, earlier: chain.closed[had]! };
     }
     if (had >= 0 && had < chain.reached[laneOf(core, right)]!) {
-      const text = `${name}: core ${core} went back to frame ${frame}`;
+      const text = `${name}: core ${core} went back to frame 0x${frame.toString(16)}`;
       return { invariant: "I7", text, earlier: chain.made[chain.reached[laneOf(core, right)]!]! };
     }
     const same = chain.find(frame, allocation, 0);
     if (same >= 0) {
-      const text = `${name}: ${nameOf(right)} through frame ${frame}, whose entry never granted it`;
+      const text = `${name}: ${nameOf(right)} through frame 0x${frame.toString(16)}, whose entry never granted it`;
       return { invariant: "I14", text, earlier: chain.made[same]! };
     }
     const recycled = chain.findFrame(frame);
     if (recycled >= 0) {
-      const text = `${name}: ${nameOf(right)} of frame ${frame}, which was freed and handed out again`;
+      const text = `${name}: ${nameOf(right)} of frame 0x${frame.toString(16)}, which was freed and handed out again`;
       return { invariant: "I4", text, earlier: chain.closed[recycled]! };
     }
     // No old content, but another address space's: with the frame that the entry leads to there are two at one address.
-    const text = `${name}: ${nameOf(right)} of frame ${frame}, which was never there`;
+    const text = `${name}: ${nameOf(right)} of frame 0x${frame.toString(16)}, which was never there`;
     const { last } = chain;
     const invariant = last >= 0 && chain.frame[last] !== NOTHING ? "I7" : "I4";
     return { invariant, text, earlier: last < 0 ? NO_SITE : chain.made[last]! };
@@ -205,7 +205,7 @@ export class PageHistory {
     if (!format.isPresent(lo, hi) || format.frame(lo, hi) !== frame || format.isDirty(lo, hi)) return null;
     // A running call may have cleaned it while this core's entry says dirty still.
     if (chain.hasOpenBefore(frame)) return null;
-    const text = `page ${page.toString(16)}: a store to frame ${frame} left its entry clean`;
+    const text = `page ${page.toString(16)}: a store to frame 0x${frame.toString(16)} left its entry clean`;
     return { invariant: "I5", text, earlier: chain.made[chain.last]! };
   }
 
@@ -247,8 +247,8 @@ export class PageHistory {
       // What was put there after the copy was begun cannot be what was copied.
       const wasSource = chain.made[at]! <= copied;
       const text = wasSource
-        ? `${name}: frame ${chain.frame[at]!} was written while it was copied`
-        : `${name}: a store to frame ${chain.frame[at]!} is lost: a copy of an older page takes its place`;
+        ? `${name}: frame 0x${chain.frame[at]!.toString(16)} was written while it was copied`
+        : `${name}: a store to frame 0x${chain.frame[at]!.toString(16)} is lost: a copy of an older page takes its place`;
       return { invariant: wasSource ? "I6" : "I4", text, earlier: store };
     }
     return null;

@@ -94,6 +94,29 @@ const RACES: readonly {
     seen: [/write fault at/, />1 .*frees vm_area_struct (\w+)/, />2 .*attempt: reads FREED vm_area_struct/],
   },
   {
+    // The end of the section that took the mapping away, and the entry that is set all the same.
+    scenario: "fault-vs-munmap",
+    design: "spf-mm+A01",
+    seen: [
+      /seq1: reads mmap_seq: 16/,
+      /mmap_seq: 16 -> 17/,
+      />1 .*mmap_lock: reader leaves/,
+      />2 .*pte 40001000: none -> #/,
+    ],
+  },
+  {
+    // Nothing shows before the end of the run: all of it is told.
+    scenario: "fault-vs-mmap",
+    design: "spf-mm+A31",
+    seen: [/gets frame #/, /mmap_seq: \d+ -> \d+ \[mmap:w\]/, /SPF_ABORT_/, />2 .*end of the run/],
+  },
+  {
+    // Frames are hexadecimal wherever they are named.
+    scenario: "fork-vs-stores",
+    design: "spf-mm+A21",
+    seen: [/pte 40000000: #2a7 rw D -> #2a7 ro D/, />1 .*stores 0x400000\w+ #2a7, STALE/, />2 /],
+  },
+  {
     scenario: "load-vs-discard",
     design: "spf-mm+C14-ishst",
     machine: "aarch64-small",
