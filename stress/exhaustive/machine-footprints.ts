@@ -29,7 +29,6 @@ const MONITOR_BYTES = 64;
 const MONITOR: number = STATE_MONITOR >> 2;
 /** Events of the trace that tell of invalidations. */
 const INVALIDATE = "invalidate:";
-/** Bytes of a frame, and one more than the last. */
 const FRAME_BYTES = 4096;
 
 export class MachineFootprints implements AccessSink, MessageObserver, TraceSink {
