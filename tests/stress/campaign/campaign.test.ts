@@ -63,6 +63,16 @@ describe("a campaign", () => {
     expect(content(mergeResults(parts.reverse()))).toEqual(content(whole));
   });
 
+  it("measures k on more than one program, where the seed makes it", () => {
+    const unit = unitOf(planOf("random", "classic"));
+    const { steps } = unit.run({ first: 1, end: 1, stride: 1, known: [] });
+    const [first, ...others] = [1, 2, 3, 4, 5, 6, 7, 8].map(
+      (seed) => unit.world.run(new Replay({ segments: [], failures: [] }), { seed }).events,
+    );
+    expect(steps).toBe(Math.max(first!, ...others));
+    expect(steps).toBeGreaterThan(first!);
+  });
+
   it("stops when it is told to, and says that it is not complete", async () => {
     const results = await campaign(PLAN, { stops: ({ findings }) => findings.length > 0 });
     expect(results.findings.length).toBeGreaterThan(0);

@@ -4,7 +4,7 @@ import { modelByName, type Schedule } from "../../../stress/campaign/index.ts";
 import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
 import { chromeTrace, StoryRecorder, storyLines } from "../../../stress/story/index.ts";
 import { type RunResult, World } from "../../../stress/world/index.ts";
-import { firstSchedule } from "../support/findings.ts";
+import { firstSchedule, planOf, unitOf } from "../support/findings.ts";
 import { traceFaults } from "./trace-format.ts";
 
 interface Told {
@@ -105,12 +105,6 @@ const RACES: readonly {
     ],
   },
   {
-    // Nothing shows before the end of the run: all of it is told.
-    scenario: "fault-vs-mmap",
-    design: "spf-mm+A31",
-    seen: [/gets frame #/, /mmap_seq: \d+ -> \d+ \[mmap:w\]/, /SPF_ABORT_/, />2 .*end of the run/],
-  },
-  {
     // Frames are hexadecimal wherever they are named.
     scenario: "fork-vs-stores",
     design: "spf-mm+A21",
@@ -164,6 +158,20 @@ describe("the story of a race", () => {
       expect(lines.filter((line) => !line.endsWith("--full tells them")).at(-1)).toMatch(/^ *\d+ >2 /);
     },
   );
+
+  it("tells of the whole run what shows at its end only", () => {
+    const unit = unitOf(planOf("fault-without-table", "spf-mm+A10"));
+    const { findings } = unit.run({ first: 1, end: 400, stride: 1, known: [] });
+    const { schedule } = findings.find(({ invariant }) => invariant === "I13")!;
+    const lines = story(replay(schedule), 130);
+    expect(lines.length).toBeLessThanOrEqual(40);
+    const [links, unmaps, ends] = [/links table #/, /frees table #/, />2 .*end of the run/].map((what) =>
+      lines.findIndex((line) => what.test(line)),
+    );
+    expect(links).toBeGreaterThan(0);
+    expect(unmaps).toBeGreaterThan(0);
+    expect(ends).toBeGreaterThan(Math.max(links!, unmaps!));
+  });
 
   it("calls the words of an architecture as its kernel does", () => {
     const [scenario, design] = ["load-vs-discard", "spf-mm+C14-ish"];
