@@ -73,11 +73,6 @@ export interface ExploringOptions {
 /** How an exploration ended: everybody is done; nothing can go on; no end in sight under a fair order; as asked for. */
 export type ExplorationEnd = "finished" | "blocked" | "stalled" | "stopped";
 
-/** Agents that a machine with these cores can have: not every architecture broadcasts. */
-export function agentsOf(cores: readonly Core[]): number {
-  return cores.reduce((sum, core) => sum + (core.broadcasts === null ? ROLE_BROADCAST : AGENTS_PER_CORE), 0);
-}
-
 /** Instructions of a slice in which no event occurs. */
 const QUIET_INSTRUCTIONS = 64;
 /** Events of one agent in a row under the fair order. */

@@ -4,8 +4,8 @@
  * go on does; at d-1 random steps k_i the running agent falls to priority i, below all initial ones. A bug of depth d
  * among n agents and k steps is found with probability at least 1 / (n k^(d-1)) in each run.
  *
- * An interrupt, a timer or a broadcast is a new agent each time it becomes possible, and draws a priority of its own. Code that spins
- * falls below all others: it is waiting for one of them (the paper's section 3.4 does the same at yields).
+ * An interrupt, a timer or a broadcast is a new agent each time it becomes possible, and draws a priority of its own. Code
+ * that spins falls below all others: it is waiting for one of them (the paper's section 3.4 does the same at yields).
  */
 import { AGENTS_PER_CORE, type Agent, type Choices, ROLE_INTERRUPT, type Strategy } from "./exploring.ts";
 import { RandomNumbers } from "./random-numbers.ts";
@@ -19,11 +19,11 @@ export interface PctOptions {
   readonly depth: number;
   /** k: decisions of a run, as measured. */
   readonly steps: number;
-  /** Agents that the machine has, at least one of each core. */
-  readonly agents: number;
+  /** Of the machine. */
+  readonly cores: number;
 }
 
-/** The paper's bound for one run. */
+/** The paper's bound for one run: n agents, k steps, depth d. */
 export function pctBound(agents: number, steps: number, depth: number): number {
   return 1 / (agents * steps ** (depth - 1));
 }
@@ -43,9 +43,8 @@ export class Pct implements Strategy {
 
   constructor(options: PctOptions) {
     this.#random = new RandomNumbers(options.seed);
-    // Agents are numbered by core: not every core need have all of them.
-    this.#priority = new Float64Array(options.agents * AGENTS_PER_CORE);
-    this.#seen = new Uint8Array(options.agents * AGENTS_PER_CORE);
+    this.#priority = new Float64Array(options.cores * AGENTS_PER_CORE);
+    this.#seen = new Uint8Array(options.cores * AGENTS_PER_CORE);
     for (let change = 1; change < options.depth; change++) {
       const step = this.#random.below(Math.max(options.steps, 1));
       this.#changes.push({ step, priority: change - options.depth });

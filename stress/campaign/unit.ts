@@ -3,12 +3,14 @@
  * and n alone, so runs can be dealt out to workers and shards in any way.
  */
 import {
-  agentsOf,
+  AGENTS_PER_CORE,
+  type Choices,
   Pct,
   pctBound,
   RandomNumbers,
   RandomWalk,
   Replay,
+  ROLE_INTERRUPT,
   type Strategy,
 } from "../../emu/schedulers/index.ts";
 import { UserError } from "../../emu/user-error.ts";
@@ -67,25 +69,21 @@ export class Unit {
   readonly world: World;
   readonly #options: UnitOptions;
   readonly #search: ExhaustiveSearch | null;
-  /** Events of a run in which everybody goes on as long as possible; of the longest, where a seed makes the program. */
-  readonly #steps: number;
+  readonly #measured: Measured;
 
   /** @throws UserError if the scenario cannot be started */
   constructor(options: UnitOptions) {
     this.#options = options;
     this.#search = options.scheduler === "exhaustive" ? newSearch(options) : null;
     this.world = this.#search?.world ?? new World(options);
-    this.#steps = longestOf(this.world);
-  }
-
-  get agents(): number {
-    return agentsOf(this.world.machine.cores);
+    this.#measured = measure(this.world);
   }
 
   /** Probability that one run finds a bug of this depth, at least; null: the scheduler promises nothing. */
   get bound(): number | null {
     const { scheduler, depth } = this.#options;
-    return scheduler === "pct" ? pctBound(this.agents, this.#steps, depth) : null;
+    const { agents, steps } = this.#measured;
+    return scheduler === "pct" ? pctBound(agents, steps, depth) : null;
   }
 
   /** The seed of run n: what it decides and what scenario_seed is. */
@@ -102,8 +100,8 @@ export class Unit {
       design,
       runs: 0,
       events: 0,
-      agents: this.agents,
-      steps: this.#steps,
+      agents: this.#measured.agents,
+      steps: this.#measured.steps,
       findings: [],
       repeats: [],
     };
@@ -135,7 +133,7 @@ export class Unit {
   #strategy(seed: number): Strategy {
     const { scheduler, depth } = this.#options;
     if (scheduler === "random") return new RandomWalk(seed);
-    return new Pct({ seed, depth, steps: this.#steps, agents: this.agents });
+    return new Pct({ seed, depth, steps: this.#measured.steps, cores: this.world.machine.cores.length });
   }
 
   #note(result: UnitResult, known: readonly string[], run: number, seed: number, ended: RunResult): void {
@@ -196,13 +194,36 @@ export class Unit {
 /** Seeds whose runs are measured. */
 const MEASURED_SEEDS = 8;
 
-function longestOf(world: World): number {
-  let longest = 0;
+/** n and k of pct's bound: of runs in which everybody goes on as long as possible, the most agents and the most events. */
+interface Measured {
+  readonly agents: number;
+  readonly steps: number;
+}
+
+function measure(world: World): Measured {
+  let [agents, steps] = [0, 0];
   for (let seed = 1; seed <= MEASURED_SEEDS; seed++) {
-    const { events } = world.run(new Replay({ segments: [], failures: [] }), { seed });
-    longest = Math.max(longest, events);
+    const strategy = new CountedReplay();
+    const { events } = world.run(strategy, { seed });
+    agents = Math.max(agents, world.machine.cores.length * ROLE_INTERRUPT + strategy.passing);
+    steps = Math.max(steps, events);
   }
-  return longest;
+  return { agents, steps };
+}
+
+/** The simplest schedule. Beside cores and MMUs each interrupt, timer and broadcast is an agent, which takes one turn. */
+class CountedReplay extends Replay {
+  passing = 0;
+
+  constructor() {
+    super({ segments: [], failures: [] });
+  }
+
+  override choose(choices: Choices): number {
+    const agent = super.choose(choices);
+    if (agent % AGENTS_PER_CORE >= ROLE_INTERRUPT) this.passing++;
+    return agent;
+  }
 }
 
 /** @throws UserError if the scenario cannot be started, or the search would not cover what happens */

@@ -243,7 +243,7 @@ function outcomes(runs: number, change?: Change, tweak?: (world: World) => void)
   const found = new Set<string>();
   for (let seed = 1; seed <= runs; seed++) {
     const strategy =
-      seed % 2 === 0 ? new RandomWalk(seed) : new Pct({ seed, depth: 3, steps: 40, agents: 10 });
+      seed % 2 === 0 ? new RandomWalk(seed) : new Pct({ seed, depth: 3, steps: 40, cores: 10 });
     found.add(exploration.run(strategy).outcome);
   }
   return found;

@@ -50,14 +50,14 @@ function switches(order: readonly Agent[]): number {
 describe("pct", () => {
   it("of depth 1 lets the higher priority go first to its end", () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const order = interleave(new Pct({ seed, depth: 1, steps: 20, agents: 8 }), 10);
+      const order = interleave(new Pct({ seed, depth: 1, steps: 20, cores: 8 }), 10);
       expect(switches(order)).toBe(1);
     }
   });
 
   it("of depth d changes the order at most d-1 times more", () => {
     for (let seed = 1; seed <= 50; seed++) {
-      const order = interleave(new Pct({ seed, depth: 3, steps: 20, agents: 8 }), 10);
+      const order = interleave(new Pct({ seed, depth: 3, steps: 20, cores: 8 }), 10);
       expect(switches(order)).toBeLessThanOrEqual(3);
     }
   });
@@ -67,7 +67,7 @@ describe("pct", () => {
     const runs = 20_000;
     let found = 0;
     for (let seed = 1; seed <= runs; seed++) {
-      const order = interleave(new Pct({ seed, depth: 3, steps: 20, agents: 8 }), 10);
+      const order = interleave(new Pct({ seed, depth: 3, steps: 20, cores: 8 }), 10);
       const nth = (agent: Agent, count: number): number => {
         let left = count;
         return order.findIndex((each) => each === agent && --left === 0);
@@ -78,7 +78,7 @@ describe("pct", () => {
   });
 
   it("puts who spins behind everybody", () => {
-    const strategy = new Pct({ seed: 1, depth: 1, steps: 100, agents: 8 });
+    const strategy = new Pct({ seed: 1, depth: 1, steps: 100, cores: 8 });
     const first = strategy.choose(choices([CORE_0, CORE_1], -1));
     const other = first === CORE_0 ? CORE_1 : CORE_0;
     expect(strategy.choose(choices([CORE_0, CORE_1], first, true))).toBe(other);
@@ -87,7 +87,7 @@ describe("pct", () => {
 
   it("gives an interrupt a new priority each time one becomes possible", () => {
     const interrupt = 2;
-    const strategy = new Pct({ seed: 3, depth: 1, steps: 1000, agents: 8 });
+    const strategy = new Pct({ seed: 3, depth: 1, steps: 1000, cores: 8 });
     const results = new Set<boolean>();
     for (let time = 0; time < 40; time++) {
       results.add(strategy.choose(choices([CORE_0, interrupt], CORE_0)) === interrupt);

@@ -32,7 +32,7 @@ describe("a world", () => {
 
   it("replays what a run decided to the same trace", () => {
     for (let seed = 1; seed <= 20; seed++) {
-      const strategy = new Pct({ seed, depth: 4, steps: 180, agents: 8 });
+      const strategy = new Pct({ seed, depth: 4, steps: 180, cores: 8 });
       const first = world.run(strategy, { seed });
       const again = world.run(new Replay(first.recorded), { seed });
       expect(again.traceHash, `seed ${seed}`).toBe(first.traceHash);
@@ -58,7 +58,7 @@ describe("a world", () => {
     (name) => {
       const adversarial = worldOf(name, { tlb: "adversarial" });
       const run = (seed: number): string => {
-        const strategy = new Pct({ seed, depth: 3, steps: 200, agents: 16 });
+        const strategy = new Pct({ seed, depth: 3, steps: 200, cores: 16 });
         return adversarial.run(strategy, { seed }).traceHash;
       };
       const first = [1, 3, 128].map(run);

@@ -341,7 +341,7 @@ function runsOf(name: string, design: string, runs: number): string[] {
   });
   const found: string[] = [];
   for (let seed = 1; seed <= runs; seed++) {
-    const pct = new Pct({ seed, depth: 4, steps: 150, agents: world.machine.cores.length * 4 });
+    const pct = new Pct({ seed, depth: 4, steps: 150, cores: world.machine.cores.length });
     const { judgement } = world.run(pct, { seed });
     if (judgement !== null) found.push(violationText(judgement));
   }
