@@ -13,6 +13,9 @@ export class Replay implements Strategy {
   /** Events taken of the present segment. */
   #taken = 0;
   #allocation = 0;
+  #events = 0;
+  /** Where the decisions first did not fit: events before it, and the agent that could not go on. */
+  misfit: { readonly events: number; readonly agent: Agent } | null = null;
 
   constructor(decisions: Decisions) {
     this.#segments = decisions.segments;
@@ -27,8 +30,10 @@ export class Replay implements Strategy {
         for (let at = 0; at < count; at++) {
           if (agents[at] !== agent) continue;
           this.#taken++;
+          this.#events++;
           return agent;
         }
+        this.misfit ??= { events: this.#events, agent };
       }
       this.#segment++;
       this.#taken = 0;

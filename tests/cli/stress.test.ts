@@ -290,11 +290,23 @@ describe("faultline replay", () => {
     writeFileSync(other, text.replace(/^trace .*$/m, "trace 0123456789abcdef"));
     const wrongHash = await commandLine(["replay", other]);
     expect(wrongHash.status).toBe(1);
-    expect(wrongHash.stdout).toMatch(/^NOT reproduced: .* instead of 0123456789abcdef$/m);
+    expect(wrongHash.stdout).toMatch(
+      /^NOT reproduced: .* instead of 0123456789abcdef\nevery decision fitted: [^\n]*$/m,
+    );
     writeFileSync(other, text.replace(/^design .*$/m, "design spf-mm"));
     const whole = await commandLine(["replay", other]);
     expect(whole.status).toBe(1);
     expect(whole.stdout).toMatch(/^NOT reproduced: nothing is wrong in this run$/m);
+  });
+
+  it("refuses a turn of a core that the scenario does not have", async () => {
+    const other = join(folder, "stranger.schedule");
+    writeFileSync(other, readFileSync(file, "utf8").replace(/^run c\d/m, "run c9"));
+    const { status, stderr } = await commandLine(["replay", other]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^faultline: [^\n]*stranger\.schedule: c9 takes a turn, and [^\n]* has \d cores;[^\n]*\n$/,
+    );
   });
 
   it.each([

@@ -1,7 +1,13 @@
 /** `faultline replay FILE`: runs a recorded schedule again and tells its story. */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Argv, CommandModule } from "yargs";
-import { modelByName, parseSchedule, type Schedule, signatureOf } from "../../../stress/campaign/index.ts";
+import {
+  agentName,
+  modelByName,
+  parseSchedule,
+  type Schedule,
+  signatureOf,
+} from "../../../stress/campaign/index.ts";
 import { findScenario, readScenario } from "../../../stress/scenarios/index.ts";
 import {
   type ChromeTrace,
@@ -11,7 +17,7 @@ import {
   storyLines,
 } from "../../../stress/story/index.ts";
 import { type RunResult, World } from "../../../stress/world/index.ts";
-import { Replay } from "../../schedulers/index.ts";
+import { AGENTS_PER_CORE, Replay } from "../../schedulers/index.ts";
 import { UserError } from "../../user-error.ts";
 import { numberOption, wholeNumber } from "../options.ts";
 import { STATUS_VIOLATION } from "../verdict.ts";
@@ -55,7 +61,7 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
   handler: ({ file, full, json, columns, trace }) => {
     if (columns !== 0) wholeNumber(columns, "--columns", MIN_COLUMNS, MAX_COLUMNS);
     const schedule = parseSchedule(readText(file), file);
-    const { result, recorder, cores } = replay(schedule);
+    const { result, recorder, cores, misfit } = replay(schedule, file);
     if (trace !== undefined) {
       const name = `${schedule.scenario} under ${schedule.design}`;
       const { cyclesPerSecond } = modelByName(schedule.machine);
@@ -69,7 +75,7 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       const found = { reproduced: same, trace: traceHash, expected, signature, judgement };
       process.stdout.write(`${JSON.stringify({ ...found, events: recorder.events }, null, 2)}\n`);
     } else {
-      const summary = [...lines(schedule, result, same), ""];
+      const summary = [...lines(schedule, result, same ? null : diverged(misfit)), ""];
       const maxLines = full
         ? Number.POSITIVE_INFINITY
         : Math.max(MIN_STORY_LINES, MAX_LINES - summary.length);
@@ -85,11 +91,19 @@ interface Replayed {
   readonly result: RunResult;
   readonly recorder: StoryRecorder;
   readonly cores: number;
+  readonly misfit: Replay["misfit"];
 }
 
-function replay(schedule: Schedule): Replayed {
+/** @throws UserError if the schedule names an agent that its machine does not have */
+function replay(schedule: Schedule, file: string): Replayed {
   const model = modelByName(schedule.machine);
   const scenario = findScenario(schedule.scenario);
+  const { cores } = scenario;
+  const stranger = schedule.decisions.segments.find(([agent]) => agent >= cores * AGENTS_PER_CORE);
+  if (stranger !== undefined) {
+    const text = `${agentName(stranger[0])} takes a turn, and ${scenario.name} has ${cores} cores`;
+    throw new UserError(text, file, "the file was changed, or is another scenario's");
+  }
   let recorder: StoryRecorder | undefined;
   const world = new World({
     model,
@@ -105,23 +119,32 @@ function replay(schedule: Schedule): Replayed {
   });
   recorder!.attach(world.program);
   const { seed, absent } = schedule;
-  const result = world.run(new Replay(schedule.decisions), { seed, absent });
+  const decisions = new Replay(schedule.decisions);
+  const result = world.run(decisions, { seed, absent });
   recorder!.finish();
-  return { result, recorder: recorder!, cores: scenario.cores };
+  return { result, recorder: recorder!, cores, misfit: decisions.misfit };
 }
 
-function lines(schedule: Schedule, result: RunResult, same: boolean): string[] {
+/** How far a run that should have been the recorded one was it. */
+function diverged(misfit: Replay["misfit"]): string {
+  if (misfit === null) return "every decision fitted: what happens between them is not what it was";
+  return `the decisions fitted for ${misfit.events} events; then ${agentName(misfit.agent)} could not go on`;
+}
+
+/** @param divergence null: reproduced */
+function lines(schedule: Schedule, result: RunResult, divergence: string | null): string[] {
   const { judgement } = result;
   const told = [
     `${schedule.scenario} under ${schedule.design} on ${schedule.machine}: ${schedule.signature}`,
     `found by ${schedule.found}; ${result.events} events, ${result.recorded.segments.length} switches between agents`,
   ];
-  if (same) told.push(`reproduced, trace ${result.traceHash}`);
+  if (divergence === null) told.push(`reproduced, trace ${result.traceHash}`);
   else if (judgement === null) told.push("NOT reproduced: nothing is wrong in this run");
   else
     told.push(
       `NOT reproduced: ${signatureOf(judgement)}, trace ${result.traceHash} instead of ${schedule.trace}`,
     );
+  if (divergence !== null) told.push(divergence);
   if (judgement !== null) {
     told.push("", `${judgement.invariant}: ${judgement.text}`);
     for (const [mark, name, site] of [

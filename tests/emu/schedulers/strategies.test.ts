@@ -127,6 +127,7 @@ describe("replay", () => {
     const order = interleave(strategy, 4);
     expect(order).toEqual([CORE_1, CORE_1, CORE_1, CORE_0, CORE_0, CORE_0, CORE_0, CORE_1]);
     expect([strategy.fails(), strategy.fails(), strategy.fails()]).toEqual([false, true, false]);
+    expect(strategy.misfit).toBeNull();
   });
 
   it("goes on with the next segment when an agent cannot go on", () => {
@@ -138,5 +139,18 @@ describe("replay", () => {
       failures: [],
     });
     expect(strategy.choose(choices([CORE_0], -1))).toBe(CORE_0);
+  });
+
+  it("says where its segments first did not fit", () => {
+    const strategy = new Replay({
+      segments: [
+        [CORE_0, 2],
+        [CORE_1, 9],
+        [CORE_0, 9],
+      ],
+      failures: [],
+    });
+    interleave(strategy, 4);
+    expect(strategy.misfit).toEqual({ events: 6, agent: CORE_1 });
   });
 });
