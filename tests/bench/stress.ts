@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { MACHINE_MODELS } from "../../emu/machines/index.ts";
 import { Replay } from "../../emu/schedulers/index.ts";
+import { listDesigns } from "../../kernel/index.ts";
 import { Unit, type UnitOptions } from "../../stress/campaign/index.ts";
 import { ExhaustiveSearch } from "../../stress/exhaustive/index.ts";
 import {
@@ -94,10 +95,10 @@ const replays: Measurement = {
   },
 };
 
-/** Schedules of a scenario to 2 preemptions, all of them; the slowest scenario of two threads counts. */
+/** Schedules of a scenario to 2 preemptions, all of them; the slowest scenario of two threads and design count. */
 const exhaustive: Measurement = {
   name: "stress-exhaustive",
-  what: "exhaustive to 2 preemptions, the slowest scenario of two threads, whole oracle",
+  what: "exhaustive to 2 preemptions, the slowest scenario of two threads under either design, whole oracle",
   unit: "s",
   asked: 60,
   goal: null,
@@ -107,13 +108,19 @@ const exhaustive: Measurement = {
     Math.max(
       ...scenarios()
         .filter(({ tasks }) => tasks === 2)
-        .map(searchSeconds),
+        .flatMap((scenario) => listDesigns().map(({ name }) => searchSeconds(scenario, name))),
     ),
 };
 
-function searchSeconds({ name }: Scenario): number {
+function searchSeconds({ name }: Scenario, design: string): number {
   const from = process.hrtime.bigint();
-  const options = { ...optionsOf(name, []), preemptions: 2, failures: 0, reduction: "bounded" } as const;
+  const options = {
+    ...optionsOf(name, []),
+    design,
+    preemptions: 2,
+    failures: 0,
+    reduction: "bounded",
+  } as const;
   const search = new ExhaustiveSearch(options);
   for (let result = search.next(); result !== null; result = search.next()) {
     if (result.judgement !== null) throw new Error(`${name}: ${result.judgement.text}`);
