@@ -1,42 +1,9 @@
 /** Exhaustive search of scenarios: the same final states with and without reduction, and bugs that lie within the bound. */
 import { describe, expect, it } from "vitest";
-import { MACHINE_MODELS } from "../../../emu/machines/index.ts";
 import { Replay } from "../../../emu/schedulers/index.ts";
-import { ExhaustiveSearch, finalState, type SearchOptions } from "../../../stress/exhaustive/index.ts";
-import { findScenario, readScenario, scenarioMachine } from "../../../stress/scenarios/index.ts";
+import { ExhaustiveSearch } from "../../../stress/exhaustive/index.ts";
 import { World } from "../../../stress/world/index.ts";
-
-type Wanted = Partial<Pick<SearchOptions, "preemptions" | "reduction" | "failures" | "design">>;
-
-function optionsOf(name: string, wanted: Wanted): SearchOptions {
-  const scenario = findScenario(name);
-  const model = MACHINE_MODELS.find((each) => each.name === scenarioMachine("x86-64", scenario))!;
-  return {
-    model,
-    scenario,
-    image: readScenario(model.arch, scenario),
-    design: "spf-mm",
-    tlb: "typical",
-    preemptions: 2,
-    reduction: "bounded",
-    failures: 0,
-    seed: 1,
-    ...wanted,
-  };
-}
-
-/** All final states, violations included. */
-function finalsOf(name: string, wanted: Wanted): { finals: string[]; schedules: number } {
-  const search = new ExhaustiveSearch(optionsOf(name, wanted));
-  const finals = new Set<string>();
-  for (;;) {
-    const result = search.next(() => finals.add(finalState(search.world)));
-    if (result === null) break;
-    if (result.judgement !== null) finals.add(result.judgement.text);
-  }
-  expect(search.state.isComplete).toBe(true);
-  return { finals: [...finals].sort(), schedules: search.state.schedules };
-}
+import { finalsOf, optionsOf } from "./final-states.ts";
 
 describe("the final states of a scenario", () => {
   it.each([
@@ -51,8 +18,8 @@ describe("the final states of a scenario", () => {
   ] as const)(
     "are the same with the reduction: %s under %s, %d preemptions",
     (name, design, preemptions, least) => {
-      const all = finalsOf(name, { design, preemptions, reduction: "none" });
-      const reduced = finalsOf(name, { design, preemptions, reduction: "bounded" });
+      const all = finalsOf(optionsOf("x86-64", name, { design, preemptions, reduction: "none" }));
+      const reduced = finalsOf(optionsOf("x86-64", name, { design, preemptions, reduction: "bounded" }));
       expect(reduced.finals).toEqual(all.finals);
       expect(reduced.finals.length).toBeGreaterThanOrEqual(least);
       expect(reduced.schedules * 2).toBeLessThan(all.schedules + 8);
@@ -60,7 +27,9 @@ describe("the final states of a scenario", () => {
   );
 
   it("are more with more preemptions", () => {
-    const sizes = [0, 1, 2].map((preemptions) => finalsOf("two-faults", { preemptions }).finals.length);
+    const sizes = [0, 1, 2].map(
+      (preemptions) => finalsOf(optionsOf("x86-64", "two-faults", { preemptions })).finals.length,
+    );
     expect(sizes[0]).toBeLessThan(sizes[1]!);
     expect(sizes[1]).toBeLessThan(sizes[2]!);
   });
@@ -68,7 +37,7 @@ describe("the final states of a scenario", () => {
 
 describe("a search", () => {
   it("finds the missing check of sequence counts within two preemptions, and its schedule replays", () => {
-    const options = optionsOf("fault-vs-munmap", { design: "spf-mm+A01" });
+    const options = optionsOf("x86-64", "fault-vs-munmap", { design: "spf-mm+A01" });
     const search = new ExhaustiveSearch(options);
     let result = search.next();
     while (result !== null && result.judgement === null) result = search.next();
@@ -83,7 +52,7 @@ describe("a search", () => {
     ["a lost dirty bit", "dirty-vs-mprotect", "C18", "I5"],
     ["a table allocated without the lock", "fault-without-table", "A10", "I13"],
   ])("finds %s: %s, %s", (_what, name, variant, invariant) => {
-    const search = new ExhaustiveSearch(optionsOf(name, { design: `spf-mm+${variant}` }));
+    const search = new ExhaustiveSearch(optionsOf("x86-64", name, { design: `spf-mm+${variant}` }));
     let result = search.next();
     while (result !== null && result.judgement === null) result = search.next();
     expect(result?.judgement?.invariant).toBe(invariant);
@@ -91,7 +60,7 @@ describe("a search", () => {
 
   it("does not find it without preemptions", () => {
     const search = new ExhaustiveSearch(
-      optionsOf("fault-vs-munmap", { design: "spf-mm+A01", preemptions: 0 }),
+      optionsOf("x86-64", "fault-vs-munmap", { design: "spf-mm+A01", preemptions: 0 }),
     );
     for (let result = search.next(); result !== null; result = search.next())
       expect(result.judgement).toBeNull();
@@ -100,7 +69,9 @@ describe("a search", () => {
 
   it("makes each allocation fail in its turn if it may", () => {
     const failed = new Set<number>();
-    const search = new ExhaustiveSearch(optionsOf("switch-vs-discard", { preemptions: 0, failures: 1 }));
+    const search = new ExhaustiveSearch(
+      optionsOf("x86-64", "switch-vs-discard", { preemptions: 0, failures: 1 }),
+    );
     for (let result = search.next(); result !== null; result = search.next()) {
       for (const ordinal of result.recorded.failures) failed.add(ordinal);
       expect(result.recorded.failures.length).toBeLessThan(2);
