@@ -316,8 +316,8 @@ export abstract class Core implements Cpu {
   }
 
   /**
-   * A message to other cores is on its way, and was on none when the slice was made: they may have nothing to do before it
-   * arrives, so from then on this core must not lead. Exploring runs ask the strategy at once.
+   * A message to other cores is on its way, of which the limits of the slice know nothing: it may wake a core when it
+   * arrives, so this core must not lead from then on. Exploring runs ask the strategy at once.
    */
   protected messageSent(arrival: number): void {
     if (this.budget.exploring) {

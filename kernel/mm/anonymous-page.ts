@@ -3,7 +3,7 @@
  * with the changes of Lespinasse's v2 series).
  *
  * A step machine instead of a generator, because it is what most faults are: it goes on, access by access, each preceded
- * by a point, and stops where a point gives way or something must be waited for. measured: page faults +7 %, Node 20.20.
+ * by a point, and stops where a point gives way or something must be waited for. measured: page faults +10 %, Node 20.20.
  *
  * Locks: mmap_lock for read, or none with FAULT_FLAG_SPECULATIVE (see fault.ts).
  */
