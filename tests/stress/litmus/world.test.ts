@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { RandomNumbers } from "../../../emu/schedulers/index.ts";
 import { UserError } from "../../../emu/user-error.ts";
-import { MAX_CHOICES } from "../../../stress/litmus/explore.ts";
 import { type LitmusTest, readLitmusTest, runLitmusTest } from "../../../stress/litmus/index.ts";
 import { Assembler } from "../../../stress/litmus/x86-64/assembler.ts";
 import { X86LitmusWorld } from "../../../stress/litmus/x86-64/world.ts";
 import { litmusTests } from "./files.ts";
+import { walk } from "./walk.ts";
 
 /** Tests with interrupts in the middle of walks, faults, A/D updates, upper levels, roots and fetches. */
 const NAMES = [
@@ -23,38 +22,13 @@ const cases = litmusTests("x86-64")
   .map((test): [string, LitmusTest] => [test.name, test]);
 
 const PATHS = 8;
-const PATH_LENGTH = 60;
-
-/** A path of random choices and the key after each, going back and forth at every state or never. */
-function walk(test: LitmusTest, seed: number, going: "straight" | "back and forth"): number[] {
-  const world = new X86LitmusWorld(test);
-  const random = new RandomNumbers(seed);
-  const choices = new Int32Array(MAX_CHOICES);
-  const here = new Int32Array(world.stateWords);
-  const keys: number[] = [];
-  for (let step = 0; step < PATH_LENGTH; step++) {
-    const count = world.choices(choices);
-    if (count === 0) break;
-    const chosen = random.below(count);
-    if (going === "back and forth") {
-      world.save(here);
-      const key = world.key();
-      for (let i = 0; i < count; i++) {
-        world.take(choices[i]!);
-        world.restore(here);
-        expect(world.key()).toBe(key);
-      }
-    }
-    world.take(choices[chosen]!);
-    keys.push(world.key());
-  }
-  return keys;
-}
 
 describe("going back in a litmus machine", () => {
   it.each(cases)("changes nothing in what follows: %s", (_, test) => {
     for (let seed = 1; seed <= PATHS; seed++) {
-      expect(walk(test, seed, "back and forth")).toEqual(walk(test, seed, "straight"));
+      expect(walk(new X86LitmusWorld(test), seed, "back and forth")).toEqual(
+        walk(new X86LitmusWorld(test), seed, "straight"),
+      );
     }
   });
 });
